@@ -1,0 +1,53 @@
+"""Pellucid: vision models that explain themselves.
+
+    import pellucid as pl
+    e = pl.explain(model, images, "grad-cam", ask="contrast")
+    e.overlay(0)
+
+Everything here is imported when it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pellucid import explainers as explainers
+    from pellucid import networks as networks
+    from pellucid import questions as questions
+    from pellucid.contracts import check as check
+    from pellucid.errors import PellucidError as PellucidError
+    from pellucid.explanation import Explanation as Explanation
+    from pellucid.explanation import explain as explain
+    from pellucid.networks import load_model as load_model
+    from pellucid.networks import save_model as save_model
+    from pellucid.networks import transform_of as transform_of
+    from pellucid.registry import catalog as catalog
+    from pellucid.subject import Subject as Subject
+
+__version__ = "0.1.0"
+
+_HOME = {  # where each public name lives; a module is its own home
+    "Explanation": "explanation",
+    "PellucidError": "errors",
+    "Subject": "subject",
+    "catalog": "registry",
+    "check": "contracts",
+    "explain": "explanation",
+    "explainers": "",
+    "load_model": "networks",
+    "networks": "",
+    "questions": "",
+    "save_model": "networks",
+    "transform_of": "networks",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'pellucid' has no attribute {name!r}")
+    home = _HOME[name]
+    return getattr(import_module(f"pellucid.{home}"), name) if home else import_module(f"pellucid.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*_HOME, "__version__"])

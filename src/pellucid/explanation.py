@@ -1,0 +1,433 @@
+"""Explain, and what it returns.
+
+e = pl.explain(model, x, "grad-cam", ask=["logit", "contrast"], target=[3, 5])
+e.maps       float32 [n, k, q, h, w]; k targets and q questions are dropped when there is one
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pellucid.errors import BadFile, BadInput
+from pellucid.explainers import Explainer
+from pellucid.files import write_atomically
+from pellucid.knobs import fingerprint
+from pellucid.maths.maps import resize
+from pellucid.networks._load import card_of
+from pellucid.questions import Question, Score
+from pellucid.subject import Subject, as_batch, size_of, undisturbed
+from pellucid.subject.batch import Batch
+from pellucid.subject.state import unwrapped
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Ask = str | Question | Callable[[Tensor], Tensor]
+Target = int | Tensor | Iterable[int] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Maps, and where they come from. Indexes like a tensor over its samples."""
+
+    maps: Tensor  # float32 [n, (k,) (q,) h, w]
+    raw: Tensor | None = None  # the explainer's own attribution, before reduction and resizing
+    target: Tensor | None = None  # int64 [n] or [n, k]; -1 where the question has none
+    value: Tensor | None = None  # float32 [n], [n, k], …: what was asked about, at the clean input
+    explainer: str = "given"  # canonical text form, with the layer that was picked
+    ask: str | tuple[str, ...] = "none"
+    model: str = "none"
+    seconds: float = 0.0
+    signed: bool | None = None  # whether below zero has a meaning
+    images: Tensor | None = None  # what was explained, as the model saw it
+    mean: tuple[float, ...] | None = None  # of the images' normalisation, for showing them
+    std: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.maps, Tensor) or self.maps.ndim < 2:
+            found = tuple(self.maps.shape) if isinstance(self.maps, Tensor) else type(self.maps).__name__
+            raise BadInput(f"maps are {found}; give a float tensor [n, h, w].")
+        if not self.maps.is_floating_point():
+            object.__setattr__(self, "maps", self.maps.float())
+        if self.target is not None and len(self.target) != len(self.maps):
+            raise BadInput(f"there are {len(self.maps)} maps but {len(self.target)} targets; give one a map.")
+        if self.signed is None:
+            object.__setattr__(self, "signed", bool((self.maps < 0).any()))
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def __getitem__(self, rows: Any) -> "Explanation":
+        """Some samples; a single number keeps the batch axis."""
+        if isinstance(rows, int):
+            if not -len(self) <= rows < len(self):
+                raise IndexError(f"sample {rows} is not there: the explanation has {len(self)}.")
+            rows = [rows]
+        cut = {f.name: getattr(self, f.name)[rows] for f in fields(self) if isinstance(getattr(self, f.name), Tensor)}
+        return replace(self, **cut)
+
+    def __iter__(self) -> Iterator["Explanation"]:
+        return (self[i] for i in range(len(self)))
+
+    def numpy(self) -> np.ndarray:
+        """The maps as an array."""
+        return self.maps.detach().cpu().numpy()
+
+    def to(self, device: str | torch.device) -> "Explanation":
+        """The same on another device."""
+        moved = {
+            f.name: getattr(self, f.name).to(device) for f in fields(self) if isinstance(getattr(self, f.name), Tensor)
+        }
+        return replace(self, **moved)
+
+    def overlay(self, i: int = 0, alpha: float = 0.5, limit: float | None = None) -> "Image":
+        """The map of sample i over its image; several maps of it side by side, on one scale."""
+        from pellucid.show.overlay import overlay, strip
+
+        one = self[i]
+        maps = one.maps.detach().float().cpu().reshape(-1, *one.maps.shape[-2:])
+        picture = self.picture(i)
+        limit = float(maps.abs().max()) if limit is None else limit
+        return strip([overlay(picture, m, bool(self.signed), limit, alpha) for m in maps])
+
+    def picture(self, i: int) -> Tensor | None:
+        """The image of sample i as RGB in [0, 1], [3, h, w]; None where no images are known."""
+        from pellucid.show.overlay import displayable
+
+        return None if self.images is None else displayable(self[i].images[0].detach(), self.mean, self.std)
+
+    def _repr_png_(self) -> bytes:
+        """A notebook shows the first images side by side."""
+        from pellucid.show.overlay import png, strip
+
+        limit = float(self.maps.detach().abs().max())
+        return png(strip([self.overlay(i, limit=limit) for i in range(min(len(self), 8))]))
+
+    def __repr__(self) -> str:
+        return f"Explanation({self.explainer} · {self.ask} · maps {tuple(self.maps.shape)} · {self.model})"
+
+    def save(self, folder: str | Path) -> Path:
+        """explanation.safetensors and explanation.json in a folder, each written whole or not at all."""
+        from safetensors.torch import save
+
+        folder = Path(folder)
+        tensors = {
+            f.name: getattr(self, f.name).detach().cpu().contiguous()
+            for f in fields(self)
+            if isinstance(getattr(self, f.name), Tensor)
+        }
+        about = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in tensors}
+        write_atomically(folder / "explanation.safetensors", save(tensors))
+        write_atomically(folder / "explanation.json", json.dumps(about, indent=2, ensure_ascii=False).encode())
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Explanation":
+        """What `save` wrote."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        folder = Path(folder)
+        try:
+            about = json.loads((folder / "explanation.json").read_text(encoding="utf-8"))
+            tensors = load((folder / "explanation.safetensors").read_bytes())
+            known = {f.name for f in fields(cls)}
+            lists = {k: tuple(v) for k, v in about.items() if isinstance(v, list)}
+            return cls(**{k: v for k, v in (about | lists | tensors).items() if k in known})
+        except FileNotFoundError as cause:
+            raise BadFile(f"{folder} holds no explanation: {Path(cause.filename).name} is missing.") from None
+        except (ValueError, TypeError, AttributeError, SafetensorError) as cause:
+            raise BadFile(f"the explanation in {folder} cannot be read ({cause}); save it again.") from None
+
+
+@overload
+def explain(
+    model: nn.Module, x: Tensor | tuple[Any, ...] | Mapping[str, Any], explainer: str | Explainer = ..., **options: Any
+) -> Explanation: ...
+@overload
+def explain(
+    model: nn.Module, x: Iterable[Any], explainer: str | Explainer = ..., **options: Any
+) -> Iterator[Explanation]: ...
+def explain(
+    model: nn.Module,
+    x: Any,
+    explainer: str | Explainer = "grad-cam",
+    ask: Ask | list[Ask] | None = None,
+    target: Target = None,
+    batch_size: int | None = None,
+    seed: int = 0,
+    progress: bool = False,
+    device: str | torch.device | None = None,
+    *,
+    input: str | int | None = None,
+    output: str | int | Callable[[Any], Tensor] | None = None,
+) -> Any:
+    """Why does the model answer as it does?
+
+    x: a tensor [n, c, h, w] | a tuple or dict of tensors, one of them the image (named by `input` where it is not the
+    first float tensor of three or more axes) | an iterable of batches, for which an iterator of explanations is
+    returned. target: the class asked about, None for the predicted one | int | [n] | [n, k]. ask: a question, a list
+    of q, or a function of the output. batch_size: the most rows in any one forward. output: which part of the model's
+    output is the answer, a key, an index or a function.
+    """
+    if not isinstance(model, nn.Module):
+        raise BadInput(f"model is a {type(model).__name__}; give a torch.nn.Module (see pl.load_model).")
+    if batch_size is not None and batch_size < 1:
+        raise BadInput(f"batch_size is {batch_size}; give at least 1, or None.")
+    member = Explainer.make(explainer)
+    questions = [_question(a) for a in (ask if isinstance(ask, list) else [ask or member.asks])]
+    if not questions:
+        raise BadInput("ask is an empty list; give at least one question.")
+    for question in questions:
+        if member.accepts and question.scale not in member.accepts:
+            raise BadInput(
+                f"{member.name} explains {' or '.join(member.accepts)}, not the {question.scale} of {question}."
+            )
+    options = _Options(member, questions, batch_size, seed, device, input, output)
+    if isinstance(x, Tensor | tuple | Mapping):
+        return _explain(model, as_batch(x, input), target, options, progress)
+    if not isinstance(x, Iterable):
+        raise BadInput(
+            f"x is a {type(x).__name__}; give a tensor, a tuple or dict of tensors, or an iterable of batches."
+        )
+    return _stream(model, x, target, options, progress)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What stays the same over the batches of a call."""
+
+    explainer: Explainer
+    questions: list[Question]
+    batch_size: int | None
+    seed: int
+    device: str | torch.device | None
+    input: str | int | None
+    output: Any
+
+
+def _question(ask: Ask) -> Question:
+    if callable(ask) and not isinstance(ask, Question):
+        from pellucid.questions.custom import Custom
+
+        return Custom(ask)
+    return Question.make(ask)
+
+
+def _stream(
+    model: nn.Module, batches: Iterable[Any], target: Target, options: _Options, progress: bool
+) -> Iterator[Explanation]:
+    """One explanation a batch; a target a sample runs along."""
+    from pellucid.show.progress import track
+
+    per_sample = None if target is None or isinstance(target, int) else torch.as_tensor(target)
+    done = 0
+    for x in track(batches, "explaining", progress):
+        batch = as_batch(_unlabelled(x), options.input)
+        n = len(batch.images)
+        here = target if per_sample is None else per_sample[done : done + n]
+        done += n
+        yield _explain(model, batch, here, options, False)
+
+
+def _unlabelled(x: Any) -> Any:
+    """A loader's list [images, labels] without the labels; other lists as tuples of inputs."""
+    if not isinstance(x, list):
+        return x
+    labels = len(x) == 2 and isinstance(x[1], Tensor) and not x[1].is_floating_point() and x[1].ndim == 1
+    return x[0] if labels or len(x) == 1 else tuple(x)
+
+
+def _explain(model: nn.Module, batch: Batch, target: Target, options: _Options, progress: bool) -> Explanation:
+    from pellucid.show.progress import track
+
+    start = time.perf_counter()
+    model = unwrapped(model)
+    n = len(batch.images)
+    if n == 0:
+        raise BadInput("x is an empty batch; give at least one image.")
+    targets = _targets(target, n)
+    rows = options.batch_size or n
+    subject = Subject(model, output=options.output, batch_size=options.batch_size, seed=options.seed)
+    parts: list[_Part] = []
+    with _Placed(model, options.device), undisturbed(model, options.seed):
+        for first in track(range(0, n, rows), "explaining", progress):
+            piece = _moved(batch[slice(first, first + rows)], model)
+            _check(piece.images, model)
+            try:
+                here = [t if t is None else t[first : first + rows] for t in targets]
+                parts.append(_answer(subject, piece, here, options))
+            finally:
+                subject.forget()
+    return _gathered(parts, batch.images, model, options, time.perf_counter() - start)
+
+
+def _targets(target: Target, n: int) -> list[Tensor | None]:
+    """The k targets, each [n] or None for the predicted class."""
+    if target is None:
+        return [None]
+    if isinstance(target, int):
+        return [torch.full((n,), target)]
+    wanted = torch.as_tensor(target)
+    if wanted.is_floating_point() or wanted.dtype == torch.bool:
+        raise BadInput(f"target holds {wanted.dtype}; give whole class numbers.")
+    if wanted.ndim == 0:
+        return [wanted.expand(n).long()]
+    if wanted.ndim > 2 or len(wanted) != n or not wanted.numel():
+        raise BadInput(f"target has shape {tuple(wanted.shape)} for {n} images; give one class, [{n}], or [{n}, k].")
+    return [wanted.long()] if wanted.ndim == 1 else list(wanted.long().T)
+
+
+def _moved(batch: Batch, model: nn.Module) -> Batch:
+    """On the model's device, float tensors in its precision."""
+    like = next((p for p in model.parameters() if p.is_floating_point()), None)
+
+    def move(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        value = value.clone() if value.is_inference() else value
+        return value if like is None else value.to(like) if value.is_floating_point() else value.to(like.device)
+
+    return batch.map(move)
+
+
+def _check(images: Tensor, model: nn.Module) -> None:
+    if not images.is_floating_point():
+        raise BadInput(f"the images are {images.dtype}; give floats as the model wants them (see pl.transform_of).")
+    flat = any(isinstance(m, nn.Conv2d) for m in model.modules())
+    if images.ndim not in ((4,) if flat else (3, 4)):
+        hint = "write x[None] for one image" if images.ndim == 3 else "give [n, c, h, w]"
+        raise BadInput(f"the images have shape {tuple(images.shape)}, where a batch has 4 axes; {hint}.")
+    if not images.numel():
+        raise BadInput(f"the images have shape {tuple(images.shape)}, with nothing in them; give at least one pixel.")
+    if not bool(images.isfinite().all()):
+        row = int((~images.flatten(1).isfinite().all(1)).nonzero()[0])
+        raise BadInput(f"image {row} holds NaN or infinite values; clean it before explaining.")
+
+
+class _Placed:
+    """The model on another device for the time of a call."""
+
+    def __init__(self, model: nn.Module, device: str | torch.device | None) -> None:
+        self.model, self.device, self.home = model, device, None
+        first = next(iter(model.parameters()), None)
+        if device is not None and first is not None and first.device != torch.device(device):
+            self.home = first.device
+
+    def __enter__(self) -> None:
+        if self.home is not None:
+            try:
+                self.model.to(self.device)
+            except (RuntimeError, AssertionError) as cause:
+                self.model.to(self.home)
+                raise BadInput(
+                    f"the device {self.device} cannot be used here ({str(cause).splitlines()[0]})."
+                ) from None
+
+    def __exit__(self, *_: object) -> None:
+        if self.home is not None:
+            self.model.to(self.home)
+
+
+@dataclass
+class _Part:
+    """The answers for some rows: one entry a target and question."""
+
+    raw: list[Tensor]
+    maps: list[Tensor]
+    scores: list[Score]
+    picked: Explainer
+
+
+def _answer(subject: Subject, batch: Batch, targets: list[Tensor | None], options: _Options) -> _Part:
+    explainer, images = options.explainer, batch.images
+    subject.batch = batch
+    picked = explainer.picked(subject, images)
+    output = subject.clean(batch, picked.at(subject, images))
+    with torch.no_grad():
+        scores = [q.bind(output, t, subject) for t in targets for q in options.questions]
+    distinct = scores if explainer.asked else scores[:1]
+    raw = [r.detach() for r in picked.attribute_all(subject, images, distinct)]
+    raw = raw if explainer.asked else raw * len(scores)
+    return _Part(raw, [_shown(explainer, r, images) for r in raw], scores, picked)
+
+
+def _shown(explainer: Explainer, raw: Tensor, images: Tensor) -> Tensor:
+    """[n, h, w] at the images' size (signals lose their height of 1), float32."""
+    maps = explainer.reduce(raw) if raw.ndim == images.ndim and raw.shape[1:] == images.shape[1:] else raw
+    maps = maps if maps.ndim == 3 else maps.unsqueeze(-2)
+    maps = resize(maps, size_of(images)).float()
+    return maps.squeeze(-2) if images.ndim == 3 else maps
+
+
+def _gathered(parts: list[_Part], images: Tensor, model: nn.Module, options: _Options, seconds: float) -> Explanation:
+    q = len(options.questions)
+    k = len(parts[0].scores) // q
+
+    def grid(values: Callable[[_Part], list[Tensor]]) -> Tensor:
+        """[n, k, q, …], with k and q dropped when they are 1."""
+        whole = torch.cat([torch.stack(values(part), 1) for part in parts])
+        whole = whole.unflatten(1, (k, q))
+        whole = whole.squeeze(2) if q == 1 else whole
+        return whole.squeeze(1) if k == 1 else whole
+
+    target = torch.cat([torch.stack([s.target for s in part.scores], 1) for part in parts])
+    target = target.unflatten(1, (k, q)).amax(2)
+    texts = tuple(str(question) for question in options.questions)
+    card = card_of(model)
+    return Explanation(
+        maps=grid(lambda part: part.maps),
+        raw=grid(lambda part: part.raw),
+        target=target[:, 0] if k == 1 else target,
+        value=grid(lambda part: [s.clean.float() for s in part.scores]),
+        explainer=str(parts[0].picked),
+        ask=texts[0] if q == 1 else texts,
+        model=model_name(model),
+        seconds=seconds,
+        signed=any(options.explainer.signed(question) for question in options.questions),
+        images=images,
+        mean=card.mean if card else None,
+        std=card.std if card else None,
+    )
+
+
+def model_name(model: nn.Module) -> str:
+    """The text form it was loaded by, or its class, and eight digits of its weights."""
+    card = card_of(model)
+    name = card.network if card else type(model).__name__
+    state = tuple(
+        (t.data_ptr(), t._version, t.shape) for t in model.state_dict(keep_vars=True).values() if isinstance(t, Tensor)
+    )
+    return f"{name} {_digest(model, hash(state))}"
+
+
+_digests: dict[int, tuple[int, str]] = {}
+
+
+def _digest(model: nn.Module, state: int) -> str:
+    """Of a thin sample of every tensor, kept until a tensor moves or changes."""
+    known = _digests.get(id(model))
+    if known and known[0] == state:
+        return known[1]
+
+    class Sample:
+        __name__ = "model"
+
+        def state_dict(self) -> dict[str, Tensor]:
+            with torch.no_grad():
+                return {
+                    key: t.detach().flatten()[:: max(1, t.numel() // 4096)]
+                    for key, t in model.state_dict().items()
+                    if isinstance(t, Tensor)
+                }
+
+    digest = fingerprint(Sample()).split()[-1]
+    _digests[id(model)] = (state, digest)
+    return digest

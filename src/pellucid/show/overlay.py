@@ -1,0 +1,59 @@
+"""Overlay: one map over its image."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from PIL.Image import Image as Picture
+from torch import Tensor
+
+from pellucid.maths.maps import resize
+from pellucid.show.colour import colours
+
+
+def displayable(image: Tensor, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> Tensor:
+    """[3, h, w] in [0, 1]: normalisation undone where it is known, else stretched to the range where it must be."""
+    picture = image.detach().float().cpu()
+    picture = picture[:, None] if picture.ndim == 2 else picture
+    if mean is not None and std is not None and len(mean) == len(picture):
+        picture = picture * torch.tensor(std)[:, None, None] + torch.tensor(mean)[:, None, None]
+    elif float(picture.min()) < 0 or float(picture.max()) > 1:
+        low, high = picture.min(), picture.max()
+        picture = (picture - low) / (high - low).clamp_min(1e-12)
+    if len(picture) != 3:
+        picture = picture.mean(0, keepdim=True).expand(3, -1, -1)
+    return picture.clamp(0, 1)
+
+
+def overlay(picture: Tensor | None, map: Tensor, signed: bool, limit: float, alpha: float = 0.5) -> Picture:
+    """The map in colour over a picture [3, h, w], at the picture's size; the map alone without one."""
+    map = map if map.ndim == 2 else map[None]
+    if picture is not None:
+        map = resize(map[None], (picture.shape[1], picture.shape[2]))[0]
+    rgb = colours(map, signed, limit)
+    if picture is not None:
+        below = (picture * 255).permute(1, 2, 0).numpy()
+        rgb = (alpha * rgb + (1 - alpha) * below).round().astype(np.uint8)
+    return Image.fromarray(rgb)
+
+
+def strip(pictures: Sequence[Picture], gap: int = 2) -> Picture:
+    """Pictures side by side."""
+    if len(pictures) == 1:
+        return pictures[0]
+    height = max(p.height for p in pictures)
+    whole = Image.new("RGB", (sum(p.width + gap for p in pictures) - gap, height), "white")
+    left = 0
+    for p in pictures:
+        whole.paste(p, (left, 0))
+        left += p.width + gap
+    return whole
+
+
+def png(picture: Picture) -> bytes:
+    """The bytes of a PNG file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

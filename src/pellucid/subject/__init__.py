@@ -1,0 +1,318 @@
+"""The subject: a model, asked and watched. The only hooks of the library are in this package.
+
+`look` runs one ordinary forward in which the layer's output is replaced by a leaf, so that the way back stops there:
+one forward and a backward of the head. Before the layer nothing is recorded; parameters may be frozen; an in-place
+ReLU behind the layer works on a copy. With `trainable` nothing is cut and the maps keep their graph.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.errors import BadInput, BadLayer, BadModel, UnknownName, did_you_mean
+from pellucid.maths.grids import Layout, layout_of
+from pellucid.subject.batch import Batch
+from pellucid.subject.batch import as_batch as as_batch
+from pellucid.subject.place import Place, find_place
+from pellucid.subject.state import first_tensor, unwrapped
+from pellucid.subject.state import undisturbed as undisturbed
+
+Layers = str | Sequence[str] | None
+Grid = tuple[int, int] | None
+
+# what of a dict or a Hugging Face output is the answer, the first that is there
+ANSWERS = ("logits", "out", "image_embeds", "pooler_output", "last_hidden_state", "x", "output", "embedding")
+
+
+@dataclass
+class Pass:
+    """One forward: the output, and the tensors that a way back can lead to."""
+
+    images: Tensor
+    at: tuple[str, ...]
+    output: Tensor
+    leaves: list[Tensor] = field(default_factory=list)
+
+
+INPUT = ("input",)
+
+
+class Subject:
+    """A model with what it takes to ask it: which input is the image, which output the answer, how many rows."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        output: str | int | Callable[[Any], Tensor] | None = None,
+        batch_size: int | None = None,
+        seed: int = 0,
+        trainable: bool = False,
+    ) -> None:
+        self.model = unwrapped(model)
+        self.output, self.batch_size, self.seed, self.trainable = output, batch_size, seed, trainable
+        self.batch: Batch | None = None
+        self._clean: Pass | None = None
+
+    # --- forwards --------------------------------------------------------------------------------------------------
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """The answer [n, …] to these images; gradients as the caller has them."""
+        batch = self.batch or Batch(images, None)
+        return self.answer(batch.call(self.model, images))
+
+    def answer(self, output: Any) -> Tensor:
+        """The one tensor of the model's output that is asked about."""
+        chosen = _select(output, self.output)
+        if isinstance(chosen, Tensor) and chosen.ndim == 1:
+            chosen = chosen[:, None]
+        if not isinstance(chosen, Tensor) or not chosen.is_floating_point():
+            found = chosen.dtype if isinstance(chosen, Tensor) else f"a {type(chosen).__name__}"
+            raise BadModel(f"the model's output is {found}, not a float tensor; choose a part of it with output=.")
+        return chosen
+
+    def clean(self, batch: Batch, at: tuple[str, ...] | None) -> Tensor:
+        """The forward of the clean input, kept for whoever looks at the same place next."""
+        self.batch = batch
+        self._clean = self.forward(batch.images, at)
+        output = self._clean.output
+        if len(output) != len(batch.images):
+            raise BadModel(
+                f"the model gives {len(output)} answers to {len(batch.images)} images; explain needs one each."
+            )
+        if not bool(output.detach().isfinite().all()):
+            row = int((~output.detach().flatten(1).isfinite().all(1)).nonzero()[0])
+            raise BadModel(f"the model's output is NaN or infinite for sample {row}; explain needs finite outputs.")
+        return output
+
+    def forget(self) -> None:
+        """Free the clean forward."""
+        self._clean = self.batch = None
+
+    def forward(self, images: Tensor, at: tuple[str, ...] | None) -> Pass:
+        """One forward, with a way back to the input (`INPUT`), to layers, or to nothing (None)."""
+        if at is None:
+            with torch.set_grad_enabled(self.trainable):
+                return Pass(images, (), self(images))
+        if at == INPUT:
+            leaf = images if self.trainable and images.requires_grad else images.detach().requires_grad_()
+            with torch.enable_grad():
+                return Pass(images, at, self(leaf.clone()), [leaf])
+        return self._watch(images, at)
+
+    def _watch(self, images: Tensor, at: tuple[str, ...]) -> Pass:
+        seen: dict[str, Tensor] = {}
+
+        def catch(path: str) -> Callable[..., Any]:
+            def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+                tensor = first_tensor(output)
+                if tensor is None:
+                    raise BadLayer(f"the layer {path} gives no tensor; name another layer.")
+                if path in seen:
+                    raise BadLayer(f"the layer {path} runs more than once in a forward; name one that runs once.")
+                if seen or self.trainable:
+                    leaf = tensor
+                else:
+                    leaf = tensor.detach().requires_grad_()
+                    torch.set_grad_enabled(True)  # undone by the no_grad around the forward
+                seen[path] = leaf
+                return _replaced(output, tensor, leaf.clone())  # an in-place ReLU behind us must not reach the leaf
+
+            return hook
+
+        handles = [self.module(path).register_forward_hook(catch(path)) for path in at]
+        try:
+            with torch.set_grad_enabled(self.trainable):
+                output = self(images)
+        finally:
+            for handle in handles:
+                handle.remove()
+        missing = [path for path in at if path not in seen]
+        if missing:
+            raise BadLayer(f"the layer {missing[0]} does not run in a forward of this model; name one that runs.")
+        return Pass(images, at, output, [seen[path] for path in at])
+
+    # --- ways back -------------------------------------------------------------------------------------------------
+
+    def look(self, images: Tensor, score: Any, layer: Layers = None, grid: Grid = None) -> tuple[Tensor, Tensor]:
+        """Activation and gradient [n, k, h, w] of one layer, in float32 or better."""
+        [(activation, [gradient])] = self.look_all(images, [score], layer, grid)
+        return activation, gradient
+
+    def look_all(
+        self, images: Tensor, scores: Sequence[Any], layer: Layers = None, grid: Grid = None
+    ) -> list[tuple[Tensor, list[Tensor]]]:
+        """For each layer its activation, and its gradient for every score: one forward, one batched way back."""
+        at = self.layers(images, layer, grid)
+        run = self._at(images, at)
+        gradients = self.pull(run, scores)
+        looks = []
+        for i, path in enumerate(at):
+            layout = self.layout(path, run.leaves[i], images, grid)
+            for g in gradients:
+                _refuse_dead(path, layout, g[i])
+            looks.append((precise(layout.map(run.leaves[i])), [precise(layout.map(g[i])) for g in gradients]))
+        return looks
+
+    def gradient(self, images: Tensor, score: Any) -> Tensor:
+        """d score / d images, of the images' shape, in float32 or better."""
+        return precise(self.pull(self._at(images, INPUT), [score])[0][0])
+
+    def watched(self, images: Tensor, path: str, grid: Grid = None) -> tuple[Pass, Tensor]:
+        """A forward watched at one layer, and its activation [n, k, h, w]."""
+        run = self._at(images, (path,))
+        return run, precise(self.layout(path, run.leaves[0], images, grid).map(run.leaves[0]))
+
+    def pull(self, run: Pass, scores: Sequence[Any]) -> list[list[Tensor]]:
+        """For every score the gradients at the leaves."""
+        if not run.output.requires_grad:
+            raise BadModel(
+                f"the model's output does not depend on {run.at[0]} by any gradient; "
+                f"name a layer before the head, and check that forward runs without no_grad or detach."
+            )
+        cotangents, scales = zip(*(_fitting(score.cotangent(run.output), run.output) for score in scores), strict=True)
+        gradients = self._vjp(run, cotangents)
+        return [
+            [g if s is None else g.float() / s.view(-1, *[1] * (g.ndim - 1)) for g in per_leaf]
+            for per_leaf, s in zip(gradients, scales, strict=True)
+        ]
+
+    def _vjp(self, run: Pass, cotangents: Sequence[Tensor]) -> list[list[Tensor]]:
+        many = len(cotangents) > 1 and run.at != INPUT and not self.trainable
+        keep = self.trainable or run is self._clean
+        if many:
+            try:  # measured faster than a loop at late layers, slower at the input
+                stacked = torch.autograd.grad(
+                    run.output, run.leaves, torch.stack(cotangents), retain_graph=True, is_grads_batched=True,
+                    allow_unused=True,
+                )  # fmt: skip
+                return [list(g) for g in zip(*(self._used(run, stacked)), strict=True)]
+            except RuntimeError:
+                pass  # a custom backward without a batching rule
+        return [
+            self._used(
+                run,
+                torch.autograd.grad(
+                    run.output, run.leaves, w, allow_unused=True, create_graph=self.trainable,
+                    retain_graph=keep or i + 1 < len(cotangents),
+                ),
+            )
+            for i, w in enumerate(cotangents)
+        ]  # fmt: skip
+
+    def _used(self, run: Pass, gradients: Sequence[Tensor | None]) -> list[Tensor]:
+        for path, gradient in zip(run.at, gradients, strict=True):
+            if gradient is None:
+                raise BadLayer(f"the layer {path} has no say in the output that is asked about; name another.")
+        return [g for g in gradients if g is not None]
+
+    def _at(self, images: Tensor, at: tuple[str, ...]) -> Pass:
+        if self._clean and self._clean.images is images and self._clean.at == at:
+            return self._clean
+        return self.forward(images, at)
+
+    # --- layers ----------------------------------------------------------------------------------------------------
+
+    def module(self, path: str) -> nn.Module:
+        """A submodule by its path."""
+        try:
+            return self.model.get_submodule(path)
+        except AttributeError:
+            known = [p for p, _ in self.model.named_modules() if p]
+            raise UnknownName(f"the model has no layer {path!r}; {did_you_mean(path, known)}") from None
+
+    def layers(self, images: Tensor, layer: Layers = None, grid: Grid = None) -> tuple[str, ...]:
+        """The paths that a `layer` knob means; none and "auto" are found."""
+        if layer is None or layer == "auto":
+            return (self.place(images, grid).path,)
+        paths = (layer,) if isinstance(layer, str) else tuple(layer)
+        for path in paths:
+            self.module(path)
+        return paths
+
+    def place(self, images: Tensor, grid: Grid = None) -> Place:
+        """The layer and the grid found for this model."""
+        with torch.no_grad():
+            probe = (self.batch or Batch(images, None))[slice(0, 1)]
+        return find_place(self.model, probe.images, lambda rows: self.answer(probe.call(self.model, rows)), grid)
+
+    def layout(self, path: str, output: Tensor, images: Tensor, grid: Grid = None) -> Layout:
+        """How to read a layer's output as a map."""
+        found = layout_of(tuple(output.shape), size_of(images), grid, getattr(self.model, "num_prefix_tokens", None))
+        if found is None:
+            raise BadLayer(
+                f"the layer {path} gives {tuple(output.shape)}, in which no grid for images of "
+                f"{size_of(images)[0]}×{size_of(images)[1]} is found; name another layer, or say grid=[rows,columns]."
+            )
+        return found
+
+
+def size_of(images: Tensor) -> tuple[int, int]:
+    """Height and width; a signal has height 1."""
+    return (1, images.shape[2]) if images.ndim == 3 else (images.shape[-2], images.shape[-1])
+
+
+def precise(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def _select(output: Any, which: Any) -> Any:
+    if callable(which):
+        return which(output)
+    if which is not None:
+        try:
+            return getattr(output, which) if isinstance(which, str) and hasattr(output, which) else output[which]
+        except (KeyError, IndexError, TypeError, AttributeError):
+            known = (
+                list(output)
+                if isinstance(output, Mapping)
+                else range(len(output))
+                if hasattr(output, "__len__")
+                else []
+            )
+            raise UnknownName(
+                f"the model's output has no part {which!r}; {did_you_mean(str(which), map(str, known))}"
+            ) from None
+    if isinstance(output, Mapping) or not isinstance(output, Tensor | Sequence):
+        for name in ANSWERS:
+            part = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
+            if isinstance(part, Tensor):
+                return part
+    return first_tensor(output)
+
+
+def _replaced(output: Any, old: Tensor, new: Tensor) -> Any:
+    """The output with one tensor exchanged."""
+    if output is old:
+        return new
+    if isinstance(output, Mapping):
+        changed = {k: new if v is old else v for k, v in output.items()}
+        return type(output)(**changed) if hasattr(output, "to_tuple") else changed
+    parts = [new if part is old else part for part in output]
+    return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
+
+
+def _fitting(cotangent: Tensor, output: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The cotangent in the output's precision, and for float16 the power of two that keeps each row from vanishing."""
+    if cotangent.shape != output.shape:
+        raise BadInput(
+            f"the score is bound to outputs {tuple(cotangent.shape)}, but was asked of {tuple(output.shape)}."
+        )
+    if output.dtype != torch.float16:
+        return cotangent.to(output), None
+    peak = cotangent.flatten(1).abs().amax(1).clamp_min(1e-38)
+    scale = torch.exp2(-peak.log2().floor())
+    return (cotangent * scale.view(-1, *[1] * (cotangent.ndim - 1))).to(output), scale
+
+
+def _refuse_dead(path: str, layout: Layout, gradient: Tensor) -> None:
+    """A class token that alone is read leaves the grid of the last layers without a say."""
+    if layout.kind == "tokens" and layout.prefix and not bool(layout.map(gradient).any()):
+        if bool(layout.rest(gradient).any()):
+            raise BadLayer(
+                f"the gradient at the grid of {path} is zero, because behind it only the class token is read; name an "
+                f"earlier layer, such as the last block's first norm, or leave layer out."
+            )

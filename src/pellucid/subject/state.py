@@ -1,0 +1,44 @@
+"""The model as it was: what a call changes for its own time, and puts back, also when it raises."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The module inside torch.compile, DataParallel, DistributedDataParallel and their like."""
+    while True:
+        inner = getattr(model, "_orig_mod", None)
+        if inner is None and type(model).__name__.endswith("Parallel"):
+            inner = getattr(model, "module", None)
+        if not isinstance(inner, nn.Module):
+            return model
+        model = inner
+
+
+def first_tensor(output: Any) -> Tensor | None:
+    """The output itself, or the first float tensor of a tuple, a dict or a Hugging Face output."""
+    if isinstance(output, Tensor):
+        return output
+    parts = output.values() if isinstance(output, Mapping) else output if isinstance(output, Sequence) else ()
+    return next((part for part in parts if isinstance(part, Tensor) and part.is_floating_point()), None)
+
+
+@contextmanager
+def undisturbed(model: nn.Module, seed: int) -> Iterator[None]:
+    """Evaluation mode, gradients on, chance seeded; everything as it was afterwards, also after an error."""
+    modes = [(module, module.training) for module in model.modules()]
+    devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
+    with torch.random.fork_rng(sorted(d for d in devices if d is not None)), torch.inference_mode(False):
+        with torch.enable_grad():
+            try:
+                for module, _ in modes:
+                    module.training = False
+                torch.random.default_generator.manual_seed(seed)
+                yield
+            finally:
+                for module, mode in modes:
+                    module.training = mode
