@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pellucid.errors import BadFile, BadInput
+from pellucid.errors import BadFile, BadInput, BadModel
 from pellucid.explainers import Explainer
 from pellucid.files import write_atomically
 from pellucid.knobs import fingerprint
@@ -362,7 +362,12 @@ def _answer(subject: Subject, batch: Batch, targets: list[Tensor | None], option
 def _shown(explainer: Explainer, raw: Tensor, images: Tensor) -> Tensor:
     """[n, h, w] at the images' size (signals lose their height of 1), float32."""
     maps = explainer.reduce(raw) if raw.ndim == images.ndim and raw.shape[1:] == images.shape[1:] else raw
-    maps = maps if maps.ndim == 3 else maps.unsqueeze(-2)
+    maps = maps.unsqueeze(-2) if maps.ndim == 2 else maps
+    if maps.ndim != 3 or len(maps) != len(images):
+        raise BadModel(
+            f"{explainer.name} gives {tuple(raw.shape)} for images {tuple(images.shape)}; "
+            f"attribute must return [n, h, w], or the images' own shape."
+        )
     maps = resize(maps, size_of(images)).float()
     return maps.squeeze(-2) if images.ndim == 3 else maps
 

@@ -7,8 +7,8 @@
 
 A wrapper takes what stands behind its @. Quotes keep a string a string: `"none"`, `"a,b"`.
 
->>> read("smooth:samples=10@grad-cam:layer=[layer3,layer4]")
-Item(name='smooth', knobs={'samples': '10'}, inner=Item(name='grad-cam', knobs={'layer': ['layer3', 'layer4']}, inner=None))
+>>> read("smooth:samples=10@rise:layer=[a,b]")
+Item(name='smooth', knobs={'samples': '10'}, inner=Item(name='rise', knobs={'layer': ['a', 'b']}, inner=None))
 """
 
 import json

@@ -20,7 +20,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast, dataclass_transform, get_type_hints
+from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
 from pellucid import grammar, knobs
 from pellucid.errors import BadKnob, BadText, UnknownName, did_you_mean, listed
@@ -48,6 +48,7 @@ class Named:
         cls.name, cls.paper = name, paper or cls.paper
         cls.family = family or cls.family
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        type.__setattr__(cls, "__no_type_check__", True)  # knobs check themselves, and take text forms
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -111,7 +112,9 @@ def _fields(cls: type[Named]) -> tuple[Any, ...]:
 
 @cache
 def _annotations(cls: type[Named]) -> dict[str, Any]:
-    hints = get_type_hints(cls, include_extras=True)
+    hints: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        hints |= inspect.get_annotations(base, eval_str=True)
     return {f.name: hints[f.name] for f in _fields(cls)}
 
 

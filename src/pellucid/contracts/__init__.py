@@ -1,0 +1,100 @@
+"""The contract that every named thing signs, for our members and for anybody's: `pellucid check PACKAGE`.
+
+A check is a function that raises AssertionError with a sentence. Names are checked for every family, and for explainers
+and questions what they do to tiny models. A member may refuse a question or a network with an error of ours, as long
+as it answers somewhere.
+"""
+
+import importlib
+import importlib.metadata
+import inspect
+import pkgutil
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+
+from pellucid.contracts import explainers, names, questions
+from pellucid.contracts.case import Case, Refused, cases
+from pellucid.errors import PellucidError, UnknownName
+from pellucid.registry import Named
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one check."""
+
+    member: str
+    check: str
+    network: str
+    question: str
+    passed: bool
+    reason: str = ""
+
+
+def check(package: str) -> list[Outcome]:
+    """The contract over every named thing that a package defines."""
+    members = list(members_of(package))
+    if not members:
+        raise UnknownName(f"the package {package} defines no named thing; subclass a family of Pellucid with name=....")
+    return [outcome for member in members for outcome in check_member(member)]
+
+
+def members_of(package: str) -> Iterator[type[Named]]:
+    """The named classes that a package's modules define."""
+    seen: set[type[Named]] = set()
+    for module in _modules(package):
+        for thing in vars(module).values():
+            ours = inspect.isclass(thing) and issubclass(thing, Named) and thing.name and thing not in seen
+            if ours and thing.__module__ == module.__name__:
+                seen.add(thing)
+                yield thing
+
+
+def check_member(member: type[Named]) -> Iterator[Outcome]:
+    """Every check that concerns a member."""
+    for one in names.CHECKS:
+        yield _outcome(member.name, one, lambda one=one: one(member))
+    if member.family == "questions":
+        for one in questions.CHECKS:
+            yield _outcome(member.name, one, lambda one=one: one(member))
+    if member.family == "explainers":
+        answered = False
+        for case in cases(member):
+            for one in explainers.CHECKS:
+                outcome = _outcome(member.name, one, lambda one=one, case=case: one(case), case)
+                answered |= outcome.passed and not outcome.reason
+                yield outcome
+        reason = "" if answered else f"{member.name} refuses every question on every network"
+        yield Outcome(member.name, "answers", "", "", answered, reason)
+
+
+def _outcome(member: str, one: Callable[..., None], run: Callable[[], None], case: Case | None = None) -> Outcome:
+    network, question = (case.network, str(case.question)) if case else ("", "")
+    passed, reason = True, ""
+    try:
+        run()
+    except Refused as refusal:
+        reason = f"refused: {refusal}"
+    except AssertionError as failure:
+        passed, reason = False, str(failure) or traceback.format_exc(limit=-1).strip()
+    except PellucidError as failure:
+        passed, reason = False, f"{type(failure).__name__}: {failure}"
+    except Exception as failure:  # what a stranger's code raises is part of the outcome
+        passed, reason = False, f"{type(failure).__name__}: {failure}"
+    return Outcome(member, one.__name__.replace("_", " "), network, question, passed, reason)
+
+
+def _modules(package: str) -> Iterator[ModuleType]:
+    try:
+        root = importlib.import_module(package)
+    except ModuleNotFoundError as cause:
+        if cause.name != package.partition(".")[0] and cause.name != package:
+            raise
+        raise UnknownName(
+            f"there is no package {package!r} to check; install it, or run where it can be imported."
+        ) from None
+    yield root
+    for info in pkgutil.walk_packages(getattr(root, "__path__", []), prefix=f"{root.__name__}."):
+        if not info.name.endswith("__main__"):
+            yield importlib.import_module(info.name)

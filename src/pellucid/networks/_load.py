@@ -2,8 +2,8 @@
 
     timm:resnet50 · torchvision:resnet50 · hf:google/vit-base-patch16-224 · pellucid:tiny-cnn:classes=3 · a file
 
-A file is a checkpoint (.safetensors, .pt, .pth, .th, .ckpt, .bin). One that `save_model` wrote knows its network; a bare
-state dict needs `network=`. Files are opened with `weights_only=True`, or as safetensors.
+A file is a checkpoint (.safetensors, .pt, .pth, .th, .ckpt, .bin). One that `save_model` wrote knows its network; a
+bare state dict needs `network=`. Files are opened with `weights_only=True`, or as safetensors.
 """
 
 import json

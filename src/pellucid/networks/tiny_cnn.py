@@ -6,6 +6,7 @@
 torch.Size([2, 4])
 """
 
+import torch
 from torch import Tensor, nn
 
 from pellucid.networks._base import Count, Network

@@ -23,6 +23,7 @@ class Towards(Question, name="towards"):
     scale = "similarity"
     targeted = False
     linear = True
+    quick = {"reference": torch.linspace(-1, 1, 3 * 32 * 32).view(3, 32, 32)}
 
     reference: Tensor
 

@@ -22,6 +22,7 @@ class Unit(Question, name="unit"):
     scale = "unit"
     targeted = False
     linear = True
+    quick = {"index": 1}
 
     index: Annotated[int, Between(0)]
 
