@@ -232,9 +232,10 @@ def _stream(
     for x in track(batches, "explaining", progress):
         batch = as_batch(_unlabelled(x), options.input)
         n = len(batch.images)
-        here = target if per_sample is None else per_sample[done : done + n]
+        cut = slice(done, done + n)
+        here = target if per_sample is None else per_sample[cut]
+        yield _explain(model, batch, here, options, False, [q.part(cut, None) for q in options.questions])
         done += n
-        yield _explain(model, batch, here, options, False)
 
 
 def _unlabelled(x: Any) -> Any:
@@ -245,10 +246,17 @@ def _unlabelled(x: Any) -> Any:
     return x[0] if labels or len(x) == 1 else tuple(x)
 
 
-def _explain(model: nn.Module, batch: Batch, target: Target, options: _Options, progress: bool) -> Explanation:
+def _explain(
+    model: nn.Module,
+    batch: Batch,
+    target: Target,
+    options: _Options,
+    progress: bool,
+    questions: list[Question] | None = None,
+) -> Explanation:
     from pellucid.show.progress import track
 
-    start = time.perf_counter()
+    start, questions = time.perf_counter(), questions or options.questions
     model = unwrapped(model)
     n = len(batch.images)
     if n == 0:
@@ -262,8 +270,9 @@ def _explain(model: nn.Module, batch: Batch, target: Target, options: _Options, 
             piece = _moved(batch[slice(first, first + rows)], model)
             _check(piece.images, model)
             try:
-                here = [t if t is None else t[first : first + rows] for t in targets]
-                parts.append(_answer(subject, piece, here, options))
+                cut = slice(first, first + rows)
+                here = [t if t is None else t[cut] for t in targets]
+                parts.append(_answer(subject, piece, here, [q.part(cut, n) for q in questions], options))
             finally:
                 subject.forget()
     return _gathered(parts, batch.images, model, options, time.perf_counter() - start)
@@ -346,13 +355,15 @@ class _Part:
     picked: Explainer
 
 
-def _answer(subject: Subject, batch: Batch, targets: list[Tensor | None], options: _Options) -> _Part:
+def _answer(
+    subject: Subject, batch: Batch, targets: list[Tensor | None], questions: list[Question], options: _Options
+) -> _Part:
     explainer, images = options.explainer, batch.images
     subject.batch = batch
     picked = explainer.picked(subject, images)
     output = subject.clean(batch, picked.at(subject, images))
     with torch.no_grad():
-        scores = [q.bind(output, t, subject) for t in targets for q in options.questions]
+        scores = [q.bind(output, t, subject.embed) for t in targets for q in questions]
     distinct = scores if explainer.asked else scores[:1]
     raw = [r.detach() for r in picked.attribute_all(subject, images, distinct)]
     raw = raw if explainer.asked else raw * len(scores)

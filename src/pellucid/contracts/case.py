@@ -14,6 +14,7 @@ from pellucid.explanation import Explanation, explain
 from pellucid.networks import load_model
 from pellucid.questions import Question
 from pellucid.registry import Named, catalog
+from pellucid.subject import Subject
 
 NETWORKS = ("tiny-cnn", "tiny-vit")
 
@@ -37,12 +38,22 @@ class Case:
         """A fresh model, always the same."""
         return model(self.network, dtype)
 
+    def subject(self, net: nn.Module, **options: Any) -> Subject:
+        """The model asked for its logits, or, where the question wants a dense output, for those spread on a grid."""
+        return Subject(net, output=_spread if self.question.dense else None, **options)
+
     def explain(self, net: nn.Module, x: Tensor, **options: Any) -> Explanation:
         """The explanation, or Refused."""
         try:
-            return explain(net, x, self.explainer, ask=self.question, **options)
+            output = _spread if self.question.dense else None
+            return explain(net, x, self.explainer, ask=self.question, output=output, **options)
         except (BadModel, BadQuestion, BadInput) as cause:
             raise Refused(str(cause)) from None
+
+
+def _spread(y: Tensor) -> Tensor:
+    """[n, classes] -> [n, classes, 2, 3]"""
+    return y[:, :, None, None] * torch.linspace(-1, 2, 6).to(y).view(2, 3)
 
 
 def images(n: int = 3, size: tuple[int, int] = (32, 32), dtype: torch.dtype = torch.float32) -> Tensor:

@@ -99,7 +99,7 @@ def linear_means_linear(case: Case) -> None:
     knobs = {k: v for k, v in explainer.linear_knobs.items() if hasattr(explainer, k)}
     explainer = explainer.but(**knobs) if knobs else explainer
     net, x = case.model(torch.float64), images(2, dtype=torch.float64)
-    subject = Subject(net)
+    subject = case.subject(net)
     with undisturbed(net, 0):
         output = _clean(case, subject, x)
         generator = torch.Generator().manual_seed(3)
@@ -158,7 +158,7 @@ def training_reaches_the_weights(case: Case) -> None:
         return
     net, x = case.model(torch.float64), images(2, dtype=torch.float64)
     net.requires_grad_(True)
-    subject = Subject(net, trainable=True)
+    subject = case.subject(net, trainable=True)
     with undisturbed(net, 0):
         output = _clean(case, subject, x)
         score = _score(case, subject, output.detach())
@@ -205,6 +205,7 @@ CHECKS = (
 
 
 def _close(a: Tensor, b: Tensor, what: str, most: float = CLOSE) -> None:
+    a, b = a.detach(), b.detach()
     scale = max(float(a.abs().max()), float(b.abs().max()), 1e-12)
     off = float((a - b).abs().max()) / scale
     assert off <= most, f"{what} differ by {off:.2g} of the largest value"
@@ -216,7 +217,7 @@ def _clean(case: Case, subject: Subject, x: Tensor) -> Tensor:
 
 def _score(case: Case, subject: Subject, output: Tensor) -> Score:
     try:
-        return case.question.bind(output, None, subject)
+        return case.question.bind(output, None, subject.embed)
     except (BadQuestion, BadInput) as cause:
         raise Refused(str(cause)) from None
 

@@ -26,6 +26,7 @@ class Question(Named, family="questions"):
     scale: ClassVar[Scale] = "logit"
     targeted: ClassVar[bool] = True  # asked about a class
     linear: ClassVar[bool] = False  # the value is ⟨w, output⟩ with one w for every output
+    dense: ClassVar[bool] = False  # asks of outputs [n, classes, h, w]
     one_sided: ClassVar[bool] = False  # only evidence for: CAMs clip at zero unless told otherwise
 
     _: KW_ONLY
@@ -47,6 +48,10 @@ class Question(Named, family="questions"):
         frozen = not self.live or self.linear
         direction = self.direction(output, target) if frozen else None
         return Score(self, target, value, direction)
+
+    def part(self, rows: slice, n: int | None) -> "Question":
+        """The question for some samples of n (none: of a stream), where it knows one from another."""
+        return self
 
     def targets(self, output: Tensor, target: Tensor | None) -> Tensor:
         """The classes asked about [n]; -1 where the question has none."""

@@ -21,11 +21,19 @@ from pellucid.questions._base import Question
 class Region(Question, name="region"):
     """Why this class, there?"""
 
+    dense = True
     one_sided = True
     linear = True
     quick = {"mask": torch.eye(3)}
 
     mask: Tensor
+
+    def part(self, rows: slice, n: int | None) -> Question:
+        if self.mask.ndim != 3 or len(self.mask) == 1:
+            return self
+        if n not in (None, len(self.mask)):
+            raise BadInput(f"region has {len(self.mask)} masks for {n} images; give one [h, w], or one an image.")
+        return self.but(mask=self.mask[rows])
 
     def classes(self, output: Tensor) -> int:
         if output.ndim != 4:

@@ -27,6 +27,10 @@ class Towards(Question, name="towards"):
 
     reference: Tensor
 
+    def part(self, rows: slice, n: int | None) -> Question:
+        one_a_sample = self.reference.ndim in (2, 4) and len(self.reference) == (n or len(self.reference)) > 1
+        return self.but(reference=self.reference[rows]) if one_a_sample else self
+
     def bind(self, output: Tensor, target: Tensor | None, embed: Embed) -> Score:
         output = precise(output.detach())
         r = self.reference.to(output.device)

@@ -6,11 +6,13 @@ ReLU behind the layer works on a copy. With `trainable` nothing is cut and the m
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pellucid.errors import BadInput, BadLayer, BadModel, UnknownName, did_you_mean
 from pellucid.maths.grids import Layout, layout_of
@@ -64,6 +66,10 @@ class Subject:
         batch = self.batch or Batch(images, None)
         return self.answer(batch.call(self.model, images))
 
+    def embed(self, images: Tensor) -> Tensor:
+        """The answer to other images, in the precision and on the device of the batch."""
+        return self(images if self.batch is None else images.to(self.batch.images))
+
     def answer(self, output: Any) -> Tensor:
         """The one tensor of the model's output that is asked about."""
         chosen = _select(output, self.output)
@@ -94,14 +100,16 @@ class Subject:
 
     def forward(self, images: Tensor, at: tuple[str, ...] | None) -> Pass:
         """One forward, with a way back to the input (`INPUT`), to layers, or to nothing (None)."""
-        if at is None:
-            with torch.set_grad_enabled(self.trainable):
-                return Pass(images, (), self(images))
-        if at == INPUT:
-            leaf = images if self.trainable and images.requires_grad else images.detach().requires_grad_()
-            with torch.enable_grad():
-                return Pass(images, at, self(leaf.clone()), [leaf])
-        return self._watch(images, at)
+        # fused attention has no second derivative
+        with sdpa_kernel(SDPBackend.MATH) if self.trainable else nullcontext():
+            if at is None:
+                with torch.set_grad_enabled(self.trainable):
+                    return Pass(images, (), self(images))
+            if at == INPUT:
+                leaf = images if self.trainable and images.requires_grad else images.detach().requires_grad_()
+                with torch.enable_grad():
+                    return Pass(images, at, self(leaf.clone()), [leaf])
+            return self._watch(images, at)
 
     def _watch(self, images: Tensor, at: tuple[str, ...]) -> Pass:
         seen: dict[str, Tensor] = {}
