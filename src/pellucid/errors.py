@@ -8,6 +8,7 @@
     ├── BadLayer        ValueError     a layer with no map, or with no say in the answer
     ├── BadQuestion     ValueError     a question with no meaning for this output
     ├── BadModel        RuntimeError   a model that does not do what the explainer needs
+    ├── BadExplainer    TypeError      an explainer that breaks its promise
     ├── BadFile         OSError        a file that is missing, corrupt or cannot be written
     └── MissingExtra    ImportError    an optional package, and how to get it
 
@@ -50,6 +51,10 @@ class BadQuestion(PellucidError, ValueError):
 
 class BadModel(PellucidError, RuntimeError):
     """A model that cannot be explained this way."""
+
+
+class BadExplainer(PellucidError, TypeError):
+    """An explainer that does not return what explainers return."""
 
 
 class BadFile(PellucidError, OSError):

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pellucid.errors import BadFile, BadInput, BadModel
+from pellucid.errors import BadExplainer, BadFile, BadInput
 from pellucid.explainers import Explainer
 from pellucid.files import write_atomically
 from pellucid.knobs import fingerprint
@@ -375,7 +375,7 @@ def _shown(explainer: Explainer, raw: Tensor, images: Tensor) -> Tensor:
     maps = explainer.reduce(raw) if raw.ndim == images.ndim and raw.shape[1:] == images.shape[1:] else raw
     maps = maps.unsqueeze(-2) if maps.ndim == 2 else maps
     if maps.ndim != 3 or len(maps) != len(images):
-        raise BadModel(
+        raise BadExplainer(
             f"{explainer.name} gives {tuple(raw.shape)} for images {tuple(images.shape)}; "
             f"attribute must return [n, h, w], or the images' own shape."
         )

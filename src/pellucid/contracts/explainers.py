@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -181,7 +182,7 @@ def training_reaches_the_weights(case: Case) -> None:
             with torch.no_grad():
                 for p, w in zip(weights, ways, strict=True):
                     p.add_(sign * step * w)
-            values.append(float(number()))
+            values.append(float(number().detach()))
             with torch.no_grad():
                 for p, w in zip(weights, ways, strict=True):
                     p.sub_(sign * step * w)
@@ -267,6 +268,7 @@ def _state(net: nn.Module) -> dict[str, Any]:
         "the grad mode": torch.is_grad_enabled(),
         "the global chance of torch": torch.get_rng_state(),
         "the global chance of Python": random.getstate(),
+        "the global chance of NumPy": str(np.random.get_state()),  # noqa: NPY002
     }
     for path, module in net.named_modules():
         at = f" of {path or 'the model'}"
