@@ -101,7 +101,8 @@ class Explanation:
         """The image of sample i as RGB in [0, 1], [3, h, w]; None where no images are known."""
         from pellucid.show.overlay import displayable
 
-        return None if self.images is None else displayable(self[i].images[0].detach(), self.mean, self.std)
+        images = self[i].images
+        return None if images is None else displayable(images[0].detach(), self.mean, self.std)
 
     def _repr_png_(self) -> bytes:
         """A notebook shows the first images side by side."""
@@ -148,12 +149,34 @@ class Explanation:
 
 
 @overload
-def explain(
-    model: nn.Module, x: Tensor | tuple[Any, ...] | Mapping[str, Any], explainer: str | Explainer = ..., **options: Any
+def explain(  # pyright: ignore[reportOverlappingOverload]  (a tensor is an iterable too; it comes first)
+    model: nn.Module,
+    x: Tensor | tuple[Any, ...] | Mapping[str, Any],
+    explainer: str | Explainer = ...,
+    ask: Ask | list[Ask] | None = ...,
+    target: Target = ...,
+    batch_size: int | None = ...,
+    seed: int = ...,
+    progress: bool = ...,
+    device: str | torch.device | None = ...,
+    *,
+    input: str | int | None = ...,
+    output: str | int | Callable[[Any], Tensor] | None = ...,
 ) -> Explanation: ...
 @overload
 def explain(
-    model: nn.Module, x: Iterable[Any], explainer: str | Explainer = ..., **options: Any
+    model: nn.Module,
+    x: Iterable[Any],
+    explainer: str | Explainer = ...,
+    ask: Ask | list[Ask] | None = ...,
+    target: Target = ...,
+    batch_size: int | None = ...,
+    seed: int = ...,
+    progress: bool = ...,
+    device: str | torch.device | None = ...,
+    *,
+    input: str | int | None = ...,
+    output: str | int | Callable[[Any], Tensor] | None = ...,
 ) -> Iterator[Explanation]: ...
 def explain(
     model: nn.Module,

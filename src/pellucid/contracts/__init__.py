@@ -45,8 +45,9 @@ def members_of(package: str) -> Iterator[type[Named]]:
     seen: set[type[Named]] = set()
     for module in _modules(package):
         for thing in vars(module).values():
-            ours = inspect.isclass(thing) and issubclass(thing, Named) and thing.name and thing not in seen
-            if ours and thing.__module__ == module.__name__:
+            if not inspect.isclass(thing) or not issubclass(thing, Named) or thing.__module__ != module.__name__:
+                continue
+            if thing.name and thing not in seen:
                 seen.add(thing)
                 yield thing
 

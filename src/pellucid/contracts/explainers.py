@@ -134,7 +134,8 @@ def nothing_is_changed(case: Case) -> None:
     case.explain(net, x)
     _same(before, _state(net), "")
     assert torch.equal(x, kept), "the images were changed"
-    assert not (x.requires_grad or x.grad is not None), "the images were left requiring gradients"
+    assert not x.requires_grad, "the images were left requiring gradients"
+    assert x.grad is None, "the images were left with a gradient"
     calls = _calls(net, lambda: case.explain(net, x))
     for broken in sorted({1, (calls + 1) // 2, calls}):
         fuse = _Fuse(broken)

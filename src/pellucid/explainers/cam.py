@@ -38,7 +38,7 @@ class CAM(LayerExplainer, name="cam", paper="arXiv:1512.04150"):
 
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
         paths = subject.layers(images, self.layer, self.grid)
-        if len(paths) > 1:
+        if len(paths) != 1:
             raise BadModel(
                 "cam is defined at one layer, the one before the average pooling; name one, or leave layer out."
             )

@@ -64,13 +64,12 @@ class IntegratedGradients(Explainer, name="integrated-gradients", paper="arXiv:1
         )
 
     def start(self, images: Tensor) -> Tensor:
-        """The baseline, of the images' shape."""
-        if isinstance(self.baseline, float):
-            return torch.full_like(images, self.baseline)
+        """The baseline, of the images' shape; one for all, so that a batch is its images."""
+        baseline = torch.as_tensor(self.baseline).to(images)
         try:
-            return self.baseline.to(images).expand_as(images)
+            return baseline.expand(images.shape[1:]).expand_as(images)
         except RuntimeError:
             raise BadInput(
-                f"the baseline has shape {tuple(self.baseline.shape)}, the images {tuple(images.shape)}; "
-                f"give one image [c, h, w], or one a sample."
+                f"the baseline has shape {tuple(baseline.shape)}, the images {tuple(images.shape)}; give one number, "
+                f"or one image {list(images.shape[1:])}."
             ) from None

@@ -7,8 +7,8 @@ bare state dict needs `network=`. Files are opened with `weights_only=True`, or 
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Card:
     crop: float = 0.875  # the share of the resized image that is kept; 1 resizes to the size exactly
     interpolation: str = "bilinear"
     classes: tuple[str, ...] = ()
+    outputs: int | None = None  # how many classes were asked for, where that is not the network's own number
 
     def transform(self) -> Callable[[Any], Tensor]:
         """PIL image or uint8 tensor to the model's input [c, h, w]."""
@@ -116,7 +117,7 @@ def _from_source(text: str, num_classes: int | None, weights: str | Path | None)
         ) from None
     if file is not None:
         _fill(model, _state(Path(file))[0], Path(file))
-    return _carded(model, card)
+    return _carded(model, card if num_classes is None else replace(card, outputs=num_classes))
 
 
 def _carded(model: nn.Module, card: Card) -> nn.Module:
@@ -129,7 +130,7 @@ def _timm(name: str, num_classes: int | None, pretrained: bool) -> tuple[nn.Modu
 
     if not timm.is_model(name.removeprefix("hf-hub:")) and not name.startswith("hf-hub:"):
         raise UnknownName(f"timm has no model {name!r}; {did_you_mean(name, timm.list_models())}")
-    head = {} if num_classes is None else {"num_classes": num_classes}
+    head: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
     model = _fetched(lambda: timm.create_model(name, pretrained=pretrained, **head), f"timm:{name}")
     return model, _timm_card(f"timm:{name}", model.pretrained_cfg)
 
@@ -152,14 +153,15 @@ def _torchvision(name: str, num_classes: int | None, pretrained: bool) -> tuple[
 
     if name not in models.list_models():
         raise UnknownName(f"torchvision has no model {name!r}; {did_you_mean(name, models.list_models())}")
-    weights = models.get_model_weights(name).DEFAULT if pretrained else None
-    extra = {} if num_classes is None or weights else {"num_classes": num_classes}
+    published: Any = models.get_model_weights(name)
+    weights = published.DEFAULT if pretrained else None
+    extra: dict[str, Any] = {} if num_classes is None or weights else {"num_classes": num_classes}
     if name in ("googlenet", "inception_v3") and weights is None:
         extra["init_weights"] = True
     model = _fetched(lambda: models.get_model(name, weights=weights, **extra), f"torchvision:{name}")
     if weights is not None and num_classes is not None:
         _new_head(model, num_classes)
-    best = weights or models.get_model_weights(name).DEFAULT
+    best = weights or published.DEFAULT
     preset = best.transforms()
     size = getattr(preset, "crop_size", [224])[0]
     card = Card(
@@ -178,7 +180,7 @@ def _new_head(model: nn.Module, num_classes: int) -> None:
     """The last linear layer, or 1×1 convolution of SqueezeNet, exchanged for one of another width."""
     for path, module in reversed(list(model.named_modules())):
         if isinstance(module, nn.Linear):
-            new: nn.Module = nn.Linear(module.in_features, num_classes, module.bias is not None)
+            new: nn.Module = nn.Linear(module.in_features, num_classes, "bias" in dict(module.named_parameters()))
         elif isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1):
             new = nn.Conv2d(module.in_channels, num_classes, 1)
         else:
@@ -248,7 +250,8 @@ def _from_file(path: Path, network: str | None, num_classes: int | None) -> nn.M
             f"{path.name} is a bare state dict; say what it belongs to with network=, such as timm:resnet18."
         )
     name = network if network is not None else card.network if card else ""
-    model = _from_source(name, num_classes, None)
+    outputs = num_classes if num_classes is not None or card is None else card.outputs
+    model = _from_source(name, outputs, None)
     _fill(model, state, path)
     return _carded(model, card) if card is not None and network is None else model
 
@@ -281,7 +284,9 @@ def _state(path: Path) -> tuple[dict[str, Tensor], Card | None]:
 
 
 def _read_card(about: Mapping[str, Any]) -> Card:
-    return Card(**{k: tuple(v) if isinstance(v, Sequence) and not isinstance(v, str) else v for k, v in about.items()})
+    known: dict[str, Any] = {f.name: about[f.name] for f in fields(Card) if f.name in about}
+    lists: dict[str, Any] = {k: tuple(v) for k, v in known.items() if isinstance(v, list)}
+    return Card(**(known | lists))
 
 
 def _fill(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:

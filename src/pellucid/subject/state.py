@@ -1,6 +1,6 @@
 """The model as it was: what a call changes for its own time, and puts back, also when it raises."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,17 +28,18 @@ def first_tensor(output: Any) -> Tensor | None:
 
 
 @contextmanager
-def undisturbed(model: nn.Module, seed: int) -> Iterator[None]:
+def undisturbed(model: nn.Module, seed: int) -> Generator[None]:
     """Evaluation mode, gradients on, chance seeded; everything as it was afterwards, also after an error."""
     modes = [(module, module.training) for module in model.modules()]
     devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
-    with torch.random.fork_rng(sorted(d for d in devices if d is not None)), torch.inference_mode(False):
-        with torch.enable_grad():
-            try:
-                for module, _ in modes:
-                    module.training = False
-                torch.random.default_generator.manual_seed(seed)
-                yield
-            finally:
-                for module, mode in modes:
-                    module.training = mode
+    with torch.random.fork_rng(sorted(devices)), torch.inference_mode(False), torch.enable_grad():
+        try:
+            for module, _ in modes:
+                module.training = False
+            # of the devices in use alone: torch.manual_seed reaches the others too, and nobody puts them back
+            for generator in (torch.default_generator, *(torch.cuda.default_generators[d] for d in devices)):
+                generator.manual_seed(seed)
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
