@@ -85,9 +85,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     'there are grad-cam, rise.'
     """
     known = sorted(known)
-    near = get_close_matches(word.lower(), known, n=3, cutoff=0.6)
+    lower = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), lower, n=3, cutoff=0.6)
     if near:
-        return f"did you mean {' or '.join(near)}?"
+        return f"did you mean {' or '.join(lower[name] for name in near)}?"
     return f"there are {listed(known, 30)}." if known else "there are none."
 
 

@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NEXT_KNOB = re.compile(r",(?=[A-Za-z_][A-Za-z0-9_]*=)")
 BARE = re.compile(r'[^,\[\]()"@\s]+')
 
 
@@ -83,8 +84,10 @@ class _Reader:
                 if key in item.knobs:
                     raise BadText(f"the text form {self.text!r} sets the knob {key} twice; set it once.")
                 item.knobs[key] = self.value()
-                if not self.take(","):
+                # in a list, a comma may also begin the next item
+                if not NEXT_KNOB.match(self.text, self.at):
                     break
+                self.take(",")
         if self.take("@"):
             item.inner = self.item()
         return item

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
 from pellucid import grammar, knobs
-from pellucid.errors import BadKnob, BadText, UnknownName, did_you_mean, listed
+from pellucid.errors import BadKnob, BadText, MissingExtra, UnknownName, did_you_mean, listed
 from pellucid.grammar import Item
 
 N = TypeVar("N", bound="Named")
@@ -174,12 +174,23 @@ class Catalog(Mapping[str, type[Named]]):
             raise UnknownName(f"there is no {one_of(self.family)} {name!r}; {did_you_mean(name, self.places)}")
         place = self.places[name]
         if not isinstance(place, str):
-            return cast(type[Named], place.load())
+            return self._from_outside(place)
         module = importlib.import_module(place)
         for thing in vars(module).values():
             if inspect.isclass(thing) and issubclass(thing, Named) and thing.name == name:
                 return thing
         raise TypeError(f"the file {place} defines no class with name={name!r}.")
+
+    def _from_outside(self, place: importlib.metadata.EntryPoint) -> type[Named]:
+        try:
+            member = place.load()
+        except Exception as cause:  # a stranger's package may fail in any way
+            whose = place.dist.name if place.dist else place.value
+            raise MissingExtra(
+                f"the {one_of(self.family)} {place.name} of the package {whose} cannot be imported ({cause}); "
+                f"repair or uninstall that package."
+            ) from cause
+        return cast(type[Named], member)
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self.places))

@@ -188,7 +188,7 @@ def training_reaches_the_weights(case: Case) -> None:
                 for p, w in zip(weights, ways, strict=True):
                     p.sub_(sign * step * w)
     measured = (values[0] - values[1]) / (2 * step)
-    scale = max(abs(measured), abs(float(value)), 1e-9)
+    scale = max(abs(measured), abs(float(value.detach())), 1e-9)
     assert abs(slope - measured) <= 2e-3 * scale, f"the slope is {slope:.6g}, finite differences say {measured:.6g}"
 
 
