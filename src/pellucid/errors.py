@@ -65,6 +65,19 @@ class MissingExtra(PellucidError, ImportError):
     """An optional package that is not installed."""
 
 
+def article(noun: str) -> str:
+    """
+    >>> article("int"), article("str")
+    ('an int', 'a str')
+    """
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def kind(thing: object) -> str:
+    """What a thing is, for an error: "an int"."""
+    return article(type(thing).__name__)
+
+
 def listed(names: Iterable[object], most: int = 12) -> str:
     """Names as they are read: "a, b, c", the tail counted.
 

@@ -6,7 +6,7 @@ e.maps       float32 [n, k, q, h, w]; k targets and q questions are dropped when
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pellucid.errors import BadExplainer, BadFile, BadInput
+from pellucid.errors import BadExplainer, BadFile, BadInput, kind
 from pellucid.explainers import Explainer
 from pellucid.files import write_atomically
-from pellucid.knobs import fingerprint
+from pellucid.knobs import either, fingerprint
 from pellucid.maths.maps import resize
 from pellucid.networks._load import card_of
 from pellucid.questions import Question, Score
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Ask = str | Question | Callable[[Tensor], Tensor]
-Target = int | Tensor | Iterable[int] | None
+Target = int | np.integer | np.ndarray | Tensor | Sequence[int] | Sequence[Sequence[int]] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class Explanation:
 
     def __post_init__(self) -> None:
         if not isinstance(self.maps, Tensor) or self.maps.ndim < 2:
-            found = tuple(self.maps.shape) if isinstance(self.maps, Tensor) else type(self.maps).__name__
+            found = tuple(self.maps.shape) if isinstance(self.maps, Tensor) else kind(self.maps)
             raise BadInput(f"maps are {found}; give a float tensor [n, h, w].")
         if not self.maps.is_floating_point():
             object.__setattr__(self, "maps", self.maps.float())
@@ -201,7 +201,7 @@ def explain(
     output is the answer, a key, an index or a function.
     """
     if not isinstance(model, nn.Module):
-        raise BadInput(f"model is a {type(model).__name__}; give a torch.nn.Module (see pl.load_model).")
+        raise BadInput(f"model is {kind(model)}; give a torch.nn.Module (see pl.load_model).")
     if batch_size is not None and batch_size < 1:
         raise BadInput(f"batch_size is {batch_size}; give at least 1, or None.")
     member = Explainer.make(explainer)
@@ -211,15 +211,14 @@ def explain(
     for question in questions:
         if member.accepts and question.scale not in member.accepts:
             raise BadInput(
-                f"{member.name} explains {' or '.join(member.accepts)}, not the {question.scale} of {question}."
+                f"{member.name} answers questions about {either(list(member.accepts))}, and {question} asks about "
+                f"{question.scale}; choose another question or explainer."
             )
     options = _Options(member, questions, batch_size, seed, device, input, output)
     if isinstance(x, Tensor | tuple | Mapping):
         return _explain(model, as_batch(x, input), target, options, progress)
     if not isinstance(x, Iterable):
-        raise BadInput(
-            f"x is a {type(x).__name__}; give a tensor, a tuple or dict of tensors, or an iterable of batches."
-        )
+        raise BadInput(f"x is {kind(x)}; give a tensor, a tuple or dict of tensors, or an iterable of batches.")
     return _stream(model, x, target, options, progress)
 
 
@@ -344,13 +343,24 @@ def _check(images: Tensor, model: nn.Module) -> None:
         raise BadInput(f"image {row} holds NaN or infinite values; clean it before explaining.")
 
 
+def _device(name: str | torch.device) -> torch.device:
+    try:
+        return torch.device(name)
+    except RuntimeError as cause:
+        raise _no_device(name, cause) from None
+
+
+def _no_device(name: object, cause: Exception) -> BadInput:
+    return BadInput(f"the device {name} cannot be used here ({str(cause).splitlines()[0]}); give another, or None.")
+
+
 class _Placed:
     """The model on another device for the time of a call."""
 
     def __init__(self, model: nn.Module, device: str | torch.device | None) -> None:
         self.model, self.device, self.home = model, device, None
         first = next(iter(model.parameters()), None)
-        if device is not None and first is not None and first.device != torch.device(device):
+        if device is not None and first is not None and first.device != _device(device):
             self.home = first.device
 
     def __enter__(self) -> None:
@@ -359,9 +369,7 @@ class _Placed:
                 self.model.to(self.device)
             except (RuntimeError, AssertionError) as cause:
                 self.model.to(self.home)
-                raise BadInput(
-                    f"the device {self.device} cannot be used here ({str(cause).splitlines()[0]})."
-                ) from None
+                raise _no_device(self.device, cause) from None
 
     def __exit__(self, *_: object) -> None:
         if self.home is not None:

@@ -26,6 +26,19 @@ def write_atomically(path: str | Path, content: bytes) -> Path:
     return path
 
 
+def writable(folder: str | Path) -> Path:
+    """The folder, made where it is missing; found out before the work rather than after it."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+            file.flush()
+    except OSError as cause:
+        raise BadFile(f"nothing can be written in {folder} ({cause.strerror}); choose another folder.") from None
+    return folder
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -52,10 +52,9 @@ class _Reader:
         self.text, self.at = text, 0
 
     def fail(self, wanted: str) -> BadText:
-        found = f"{self.text[self.at]!r}" if self.at < len(self.text) else "the end"
+        found = f"has {self.text[self.at]!r} at character {self.at + 1}," if self.at < len(self.text) else "ends"
         return BadText(
-            f"the text form {self.text!r} has {found} at character {self.at + 1}, "
-            f"where {wanted} was expected; write name:knob=value,knob=value@inner."
+            f"the text form {self.text!r} {found} where {wanted} was expected; write name:knob=value,knob=value@inner."
         )
 
     def take(self, mark: str) -> bool:

@@ -194,18 +194,26 @@ def describe(annotation: Any) -> str:
     if origin is Annotated:
         return " ".join([describe(args[0]), *(str(c) for c in args[1:])])
     if origin in (Union, types.UnionType):
-        return " or ".join(describe(a) for a in args)
+        return either([describe(a) for a in args])
     if origin is Literal:
-        return " or ".join(str(a) for a in args)
+        return either([str(a) for a in args])
     if origin is tuple:
-        inner = describe(args[0])
-        return f"a list of {inner}" if args[-1] is ... else f"a list of {len(args)}, each {inner}"
+        size = "a list" if args[-1] is ... else f"a list of {len(args)}"
+        return f"{size} (each {describe(args[0])})"
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", type(None): "none"}
     if annotation in words:
         return words[annotation]
     if _parse_of(annotation):
         return f"{'an' if annotation.__name__[0] in 'AEIOU' else 'a'} {annotation.__name__.lower()}"
     return f"a {getattr(annotation, '__name__', str(annotation)).lower()} (from Python only)"
+
+
+def either(words: list[str]) -> str:
+    """
+    >>> either(["a", "b", "c"])
+    'a, b or c'
+    """
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def has_text(annotation: Any) -> bool:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
 from pellucid import grammar, knobs
-from pellucid.errors import BadKnob, BadText, MissingExtra, UnknownName, did_you_mean, listed
+from pellucid.errors import BadKnob, BadText, MissingExtra, UnknownName, article, did_you_mean, kind, listed
 from pellucid.grammar import Item
 
 N = TypeVar("N", bound="Named")
@@ -71,8 +71,8 @@ class Named:
             return thing
         if not isinstance(thing, str | Item):
             raise BadText(
-                f"{_article(one_of(cls.family))} was expected, "
-                f"{_article(type(thing).__name__)} was given; write a text form or an object of pl.{cls.family}."
+                f"{article(one_of(cls.family))} was expected, {kind(thing)} was given; "
+                f"write a text form or an object of pl.{cls.family}."
             )
         item = grammar.read(thing) if isinstance(thing, str) else thing
         return cast(N, _build(catalog(cls.family)[item.name], item))
@@ -224,10 +224,6 @@ def families() -> tuple[str, ...]:
 def one_of(family: str) -> str:
     """explainers -> explainer, studies -> study."""
     return family[:-3] + "y" if family.endswith("ies") else family.removesuffix("s")
-
-
-def _article(noun: str) -> str:
-    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def _home() -> Path:

@@ -3,25 +3,52 @@
 Signed maps go to `bwr`, white at zero and symmetric; unsigned ones to `inferno`, dark at zero.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-SIGNED, UNSIGNED = "bwr", "inferno"
+from pellucid.errors import BadInput
+
+UNSIGNED = "inferno"
 
 
 def colours(map: Float[Tensor, "h w"], signed: bool, limit: float) -> UInt8[np.ndarray, "h w 3"]:
-    """RGB of one map; ±limit, or 0 to limit, are the ends of the scale."""
-    from matplotlib import colormaps
+    """RGB of one map; ±limit, or 0 to limit, are the ends of the scale.
 
+    >>> import torch
+    >>> colours(torch.tensor([[-2.0, 0.0, 1.0]]), signed=True, limit=2.0).tolist()
+    [[[0, 0, 255], [255, 255, 255], [255, 128, 128]]]
+    """
     values = map.detach().cpu().double().numpy() / (limit if limit > 0 else 1.0)
-    unit = (values + 1) / 2 if signed else values
-    table = colormaps[SIGNED if signed else UNSIGNED]
-    return (table(np.clip(np.nan_to_num(unit), 0, 1))[..., :3] * 255).round().astype(np.uint8)
+    if not np.isfinite(values).all():
+        raise BadInput("the map holds NaN or infinite numbers, which have no colour; clean it before showing it.")
+    if signed:  # bwr itself, whose table of 256 has no entry for zero
+        rgb = np.stack([1 + values, 1 - np.abs(values), 1 - values], -1).clip(0, 1)
+    else:
+        from matplotlib import colormaps
+
+        rgb = colormaps[UNSIGNED](values.clip(0, 1))[..., :3]
+    return (rgb * 255).round().astype(np.uint8)
+
+
+def limit_of(maps: Sequence[Tensor], saturate: float = 0.0) -> float:
+    """The end of the scale that maps share: the largest absolute value, or the one that a share of them exceeds.
+
+    >>> import torch
+    >>> limit_of([torch.tensor([0.0, -3.0]), torch.tensor([1.0, 2.0])])
+    3.0
+    """
+    values = np.concatenate([np.abs(m.detach().float().cpu().numpy()).ravel() for m in maps])
+    if not np.isfinite(values).all():
+        raise BadInput("the maps hold NaN or infinite numbers, which have no colour; clean them before showing them.")
+    # few values above zero (a sparse map) would saturate at nothing
+    return float(np.quantile(values, 1 - saturate)) or float(values.max())
 
 
 def scale_text(signed: bool, limit: float) -> str:
-    """The scale as it is printed under a sheet.
+    """The scale as it is printed on a sheet.
 
     >>> scale_text(True, 0.0123), scale_text(False, 4)
     ('±0.0123', '0 to 4')

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from pellucid.errors import BadInput, BadLayer, BadModel, UnknownName, did_you_mean
+from pellucid.errors import BadInput, BadLayer, BadModel, UnknownName, did_you_mean, kind
 from pellucid.maths.grids import Layout, layout_of
 from pellucid.subject.batch import Batch
 from pellucid.subject.batch import as_batch as as_batch
@@ -76,7 +76,7 @@ class Subject:
         if isinstance(chosen, Tensor) and chosen.ndim == 1:
             chosen = chosen[:, None]
         if not isinstance(chosen, Tensor) or not chosen.is_floating_point():
-            found = chosen.dtype if isinstance(chosen, Tensor) else f"a {type(chosen).__name__}"
+            found = chosen.dtype if isinstance(chosen, Tensor) else kind(output if chosen is None else chosen)
             raise BadModel(f"the model's output is {found}, not a float tensor; choose a part of it with output=.")
         return chosen
 
@@ -87,7 +87,7 @@ class Subject:
         output = self._clean.output
         if len(output) != len(batch.images):
             raise BadModel(
-                f"the model gives {len(output)} answers to {len(batch.images)} images; explain needs one each."
+                f"the model answers {len(batch.images)} images with {len(output)} rows; explain needs one each."
             )
         if not bool(output.detach().isfinite().all()):
             row = int((~output.detach().flatten(1).isfinite().all(1)).nonzero()[0])
@@ -194,7 +194,7 @@ class Subject:
         if many:
             try:  # measured faster than a loop at late layers, slower at the input
                 stacked = torch.autograd.grad(
-                    run.output, run.leaves, torch.stack(cotangents), retain_graph=True, is_grads_batched=True,
+                    run.output, run.leaves, torch.stack(list(cotangents)), retain_graph=True, is_grads_batched=True,
                     allow_unused=True,
                 )  # fmt: skip
                 return [list(g) for g in zip(*(self._used(run, stacked)), strict=True)]
@@ -318,9 +318,9 @@ def _fitting(cotangent: Tensor, output: Tensor) -> tuple[Tensor, Tensor | None]:
 
 def _refuse_dead(path: str, layout: Layout, gradient: Tensor) -> None:
     """A class token that alone is read leaves the grid of the last layers without a say."""
-    if layout.kind == "tokens" and layout.prefix and not bool(layout.map(gradient).any()):
-        if bool(layout.rest(gradient).any()):
-            raise BadLayer(
-                f"the gradient at the grid of {path} is zero, because behind it only the class token is read; name an "
-                f"earlier layer, such as the last block's first norm, or leave layer out."
-            )
+    dead = layout.kind == "tokens" and layout.prefix and not bool(layout.map(gradient).any())
+    if dead and bool(layout.rest(gradient).any()):
+        raise BadLayer(
+            f"the gradient at the grid of {path} is zero, because behind it only the class token is read; name an "
+            f"earlier layer, such as the last block's first norm, or leave layer out."
+        )

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pellucid.errors import BadInput, UnknownName, did_you_mean
+from pellucid.errors import BadInput, UnknownName, did_you_mean, kind
 
 
 @dataclass
@@ -60,9 +60,7 @@ def as_batch(x: Any, input: str | int | None = None) -> Batch:
     elif isinstance(x, tuple):
         parts = dict(enumerate(x))
     else:
-        raise BadInput(
-            f"x is a {type(x).__name__}; give a tensor, a tuple or dict of tensors, or an iterable of batches."
-        )
+        raise BadInput(f"x is {kind(x)}; give a tensor, a tuple or dict of tensors, or an iterable of batches.")
     if input is not None:
         if input not in parts:
             raise UnknownName(f"x has no input {input!r}; {did_you_mean(str(input), map(str, parts))}")
