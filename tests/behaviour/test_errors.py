@@ -24,7 +24,7 @@ from pellucid.errors import PellucidError, need
 from pellucid.explainers import Explainer
 from pellucid.explanation import Explanation
 from pellucid.files import writable, write_atomically
-from pellucid.networks import Card, load_model, save_model
+from pellucid.networks import load_model, save_model
 from pellucid.questions import Question
 from pellucid.show.colour import colours, limit_of
 from pellucid.show.sheet import contact_sheet
@@ -270,7 +270,8 @@ CASES = {
     "a checkpoint that is not there": lambda: load_model("nowhere.pt"),
     "a bare state dict": in_folder(lambda folder: checkpoint(folder, net().state_dict())),
     "a corrupt checkpoint": in_folder(lambda folder: checkpoint(folder, b"no checkpoint", network="timm:resnet18")),
-    "a checkpoint with code in it": in_folder(lambda folder: checkpoint(folder, nn.Linear(2, 2), network="timm:resnet18")),
+    "a checkpoint with code in it": in_folder(
+        lambda folder: checkpoint(folder, nn.Linear(2, 2), network="timm:resnet18")),
     "a checkpoint without tensors": in_folder(lambda folder: checkpoint(folder, {"epoch": 3}, network="timm:resnet18")),
     "a checkpoint of something else": in_folder(
         lambda folder: checkpoint(folder, net().state_dict(), network="pellucid:tiny-cnn")),

@@ -9,6 +9,7 @@ bare state dict needs `network=`. Files are opened with `weights_only=True`, or 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class Card:
     size: tuple[int, int] = (224, 224)
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
-    crop: float = 0.875  # the share of the resized image that is kept; 1 resizes to the size exactly
+    crop: float | None = 0.875  # the share of the resized image that is kept; None resizes to the size exactly
     interpolation: str = "bilinear"
     classes: tuple[str, ...] = ()
     outputs: int | None = None  # how many classes were asked for, where that is not the network's own number
@@ -43,13 +44,15 @@ class Card:
 
         height, width = self.size
         how = InterpolationMode(self.interpolation)
-        if self.crop == 1:
+        if self.crop is None:
             sized: list[Any] = [v2.Resize([height, width], how, antialias=True)]
         else:
-            sized = [v2.Resize(round(min(self.size) / self.crop), how, antialias=True), v2.CenterCrop([height, width])]
+            edge = floor(min(self.size) / self.crop + 1e-6)
+            sized = [v2.Resize(edge, how, antialias=True), v2.CenterCrop([height, width])]
         grey = [v2.Grayscale()] if len(self.mean) == 1 else [v2.RGB()]
         scaled = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(self.mean), list(self.std))]
-        return v2.Compose([v2.ToImage(), *grey, *sized, *scaled])
+        # a PIL image is resized by PIL, as when the weights were trained
+        return v2.Compose([*grey, *sized, v2.ToImage(), *scaled])
 
 
 def load_model(
@@ -142,7 +145,7 @@ def _timm_card(network: str, config: Mapping[str, Any]) -> Card:
         size=(size[1], size[2]),
         mean=tuple(config.get("mean") or IMAGENET_MEAN),
         std=tuple(config.get("std") or IMAGENET_STD),
-        crop=config.get("crop_pct") or 0.875,
+        crop=None if config.get("crop_mode") == "squash" else config.get("crop_pct") or 0.875,
         interpolation=config.get("interpolation") or "bicubic",
         classes=tuple(config.get("label_names") or ()),
     )
@@ -202,17 +205,20 @@ def _hf(name: str, num_classes: int | None, pretrained: bool) -> tuple[nn.Module
 
     model, config = _fetched(fetch, f"hf:{name}")
     labels = getattr(config, "id2label", None) or {}
-    mean, std, size = IMAGENET_MEAN, IMAGENET_STD, getattr(config, "image_size", 224) or 224
+    mean, std, size, crop = IMAGENET_MEAN, IMAGENET_STD, getattr(config, "image_size", 224) or 224, None
     try:
         processor = transformers.AutoImageProcessor.from_pretrained(name)
         mean, std = tuple(processor.image_mean), tuple(processor.image_std)
-        asked = dict(processor.crop_size or processor.size)
-        size = asked.get("height") or asked.get("shortest_edge") or size
+        edge = dict(processor.size)
+        size = edge.get("height") or edge.get("shortest_edge") or size
+        if getattr(processor, "do_center_crop", False) and "shortest_edge" in edge:
+            size = dict(processor.crop_size)["height"]
+            crop = size / edge["shortest_edge"]
     except (OSError, ValueError, AttributeError, TypeError):
         pass  # a folder without a preprocessor: ImageNet's numbers
     size = size if isinstance(size, int) else size[0]
     classes = tuple(str(labels[i]) for i in sorted(labels)) if labels else ()
-    return model, Card(f"hf:{name}", (size, size), mean, std, 1.0, "bicubic", classes)
+    return model, Card(f"hf:{name}", (size, size), mean, std, crop, "bicubic", classes)
 
 
 def _pellucid(name: str, num_classes: int | None, pretrained: bool) -> tuple[nn.Module, Card]:
@@ -220,7 +226,7 @@ def _pellucid(name: str, num_classes: int | None, pretrained: bool) -> tuple[nn.
     if num_classes is not None:
         member = member.but(classes=num_classes)
     size = (member.size, member.size)
-    return member.build(), Card(f"pellucid:{member}", size, member.mean, member.std, 1.0)
+    return member.build(), Card(f"pellucid:{member}", size, member.mean, member.std, None)
 
 
 SOURCES: dict[str, Callable[[str, int | None, bool], tuple[nn.Module, Card]]] = {
