@@ -1,0 +1,65 @@
+# Two commands on a fresh machine: `make demo`, `make test`. Everything else needs no more than they do.
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
+INSTALL = $(UV) pip install --quiet --python $(VENV) -c constraints.txt
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+FAST := tests/contracts src/pellucid
+WORKERS := auto
+
+.PHONY: help setup demo test check bench matrix docs
+.DELETE_ON_ERROR:
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+setup: $(VENV)/.dev  ## the environment for development, in .venv
+
+demo: $(VENV)/.demo  ## train a small classifier and draw a sheet of explanations, into demo/
+	$(BIN)/pellucid demo --out demo
+
+test: $(VENV)/.dev  ## all tests but the slow ones; CHECKED=1 leaves out those that `make check` runs
+	$(PYTEST) -n $(WORKERS) --dist worksteal $(if $(CHECKED),--ignore=tests/contracts tests)
+
+check: $(VENV)/.dev  ## ruff, types, import layers, fast tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python stubs.py
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(PYTEST) -n $(WORKERS) --dist worksteal $(FAST)
+
+bench: $(VENV)/.dev  ## the table of measured speed; ROW=name for one row, which leaves RESULTS.md as it is
+	$(BIN)/python -m benchmarks $(or $(ROW),--write)
+
+matrix: $(UV)  ## the core and the contracts on every Python that is here
+	@for version in 3.11 3.12 3.13; do \
+	    if ! $(UV) python find --no-python-downloads $$version >/dev/null 2>&1; then \
+	        echo "Python $$version is not on this machine: left out"; continue; \
+	    fi; \
+	    echo "Python $$version"; \
+	    $(UV) venv --quiet --clear --python $$version .venv-$$version && \
+	    $(UV) pip install --quiet --python .venv-$$version -c constraints.txt -e . \
+	        pytest pytest-xdist hypothesis beartype && \
+	    OMP_NUM_THREADS=1 .venv-$$version/bin/python -m pytest -n $(WORKERS) tests/contracts || exit 1; \
+	    rm -rf .venv-$$version; \
+	done
+
+docs: $(VENV)/.dev  ## the picture of the README
+	$(BIN)/pellucid demo --out demo
+	cp demo/sheet.png docs/demo.png
+
+$(VENV)/bin/python: | $(UV)
+	$(UV) venv --quiet --python '>=3.11' $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python $(UV)
+	$(INSTALL) -e '.[text,offline]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python $(UV)
+	$(INSTALL) -e '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+.tools/bin/uv:
+	python3 -m pip install --quiet --target .tools uv

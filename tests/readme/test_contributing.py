@@ -1,0 +1,53 @@
+"""The worked example of CONTRIBUTING.md works as it stands."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import pellucid as pl
+from pellucid import registry
+from pellucid.contracts import check_member
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+SOURCE = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL).group(1)
+
+
+@pytest.fixture
+def added(tmp_path, monkeypatch):
+    """The example as one more file of the family."""
+    path = tmp_path / "squared_gradient.py"
+    path.write_text(SOURCE, encoding="utf-8")
+    files = registry._files
+    monkeypatch.setattr(registry, "_files", lambda f: files(f) + ([path] if f == "explainers" else []))
+    monkeypatch.setattr(pl.explainers, "__path__", [*pl.explainers.__path__, str(tmp_path)])
+    yield "squared-gradient"
+    sys.modules.pop("pellucid.explainers.squared_gradient", None)
+
+
+def test_one_file_is_enough(added):
+    assert added in pl.catalog("explainers")
+    assert pl.explainers.SquaredGradient(power=1).power == 1.0
+    net, x = pl.load_model("pellucid:tiny-cnn"), torch.randn(2, 3, 16, 16)
+    e = pl.explain(net, x, "squared-gradient:power=1")
+    torch.testing.assert_close(e.maps, pl.explain(net, x, "gradient:channels=abs").maps)
+    assert pl.explain(net, x, "smooth:samples=2@squared-gradient").maps.shape == (2, 16, 16)
+
+
+def test_it_keeps_the_contract(added):
+    failed = [o for o in check_member(pl.catalog("explainers")[added]) if not o.passed]
+    assert not failed
+
+
+def test_the_commands_it_names_are_there():
+    named = {line.split("#")[0].strip() for line in re.findall(r"^(?:make|pellucid) .*$", TEXT, re.MULTILINE)}
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert named
+    for command in named:
+        words = shlex.split(command)
+        if words[0] == "make":
+            assert words[1] in targets
