@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pellucid import grammar
+from pellucid.errors import article
 from pellucid.grammar import Item, Quoted
 
 
@@ -189,23 +190,34 @@ def _flat(annotation: Any) -> list[Any]:
 
 
 def describe(annotation: Any) -> str:
-    """What a knob takes, in words for an error: "a whole number of at least 1, or none"."""
+    """What a knob takes, in words for an error.
+
+    >>> describe(Annotated[int, Between(1)] | Literal["all"] | None), describe(tuple[int, int])
+    ('a whole number of at least 1, all or none', 'a list of 2 (each a whole number)')
+    """
+    return either(_words(annotation))
+
+
+def _words(annotation: Any) -> list[str]:
+    """One entry an alternative."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return " ".join([describe(args[0]), *(str(c) for c in args[1:])])
+        return [" ".join([describe(args[0]), *(str(c) for c in args[1:])])]
     if origin in (Union, types.UnionType):
-        return either([describe(a) for a in args])
+        return [word for a in args for word in _words(a)]
     if origin is Literal:
-        return either([str(a) for a in args])
+        return [str(a) for a in args]
     if origin is tuple:
         size = "a list" if args[-1] is ... else f"a list of {len(args)}"
-        return f"{size} (each {describe(args[0])})"
-    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", type(None): "none"}
+        return [f"{size} (each {describe(args[0])})"]
+    words = {bool: ["true", "false"], int: ["a whole number"], float: ["a number"], str: ["a text"]}
     if annotation in words:
         return words[annotation]
+    if annotation is type(None):
+        return ["none"]
     if _parse_of(annotation):
-        return f"{'an' if annotation.__name__[0] in 'AEIOU' else 'a'} {annotation.__name__.lower()}"
-    return f"a {getattr(annotation, '__name__', str(annotation)).lower()} (from Python only)"
+        return [article(annotation.__name__.lower())]
+    return [f"{article(getattr(annotation, '__name__', str(annotation)).lower())} (from Python only)"]
 
 
 def either(words: list[str]) -> str:
@@ -227,7 +239,7 @@ def fingerprint(value: Any) -> str:
     """A name and eight hex digits of the content, for knobs that have no text.
 
     >>> fingerprint(len)
-    'len 3a12f6a4'
+    'len a581f2ee'
     """
     name = getattr(value, "__name__", type(value).__name__)
     digest = hashlib.sha256()
