@@ -35,11 +35,11 @@ bench: $(VENV)/.dev  ## the table of measured speed; ROW=name for one row, which
 
 matrix: $(UV)  ## the core and the contracts on every Python that is here
 	@for version in 3.11 3.12 3.13; do \
-	    if ! $(UV) python find --no-python-downloads $$version >/dev/null 2>&1; then \
-	        echo "Python $$version is not on this machine: left out"; continue; \
-	    fi; \
+	    python=$$($(UV) python find --no-python-downloads $$version 2>/dev/null || \
+	        ls $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python 2>/dev/null | tail -n 1); \
+	    if [ -z "$$python" ]; then echo "Python $$version is not on this machine: left out"; continue; fi; \
 	    echo "Python $$version"; \
-	    $(UV) venv --quiet --clear --python $$version .venv-$$version && \
+	    $(UV) venv --quiet --clear --python "$$python" .venv-$$version && \
 	    $(UV) pip install --quiet --python .venv-$$version -c constraints.txt -e . \
 	        pytest pytest-xdist hypothesis beartype && \
 	    OMP_NUM_THREADS=1 .venv-$$version/bin/python -m pytest -n $(WORKERS) tests/contracts || exit 1; \
