@@ -1,0 +1,77 @@
+"""README.md tells the truth: its Python runs, its commands are there."""
+
+import re
+import shlex
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import pellucid as pl
+from pellucid import grammar
+from pellucid.networks import load_model
+from pellucid.registry import catalog
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+@pytest.fixture
+def photo(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    picture = Image.radial_gradient("L").resize((64, 48)).convert("RGB")
+    picture.save("photo.jpg")
+    picture.save("photos/one.jpg")
+    return tmp_path
+
+
+def without_weights(name, **options):
+    return load_model("timm:resnet10t", **(options | {"weights": None}))
+
+
+def test_the_python_example_runs(photo):
+    (code,) = blocks("python")
+    assert len(code.strip().splitlines()) == 5
+    with patch.object(pl, "load_model", without_weights, create=True):
+        exec(code, {"Image": Image})
+    assert Image.open("why.png").width >= 2 * 176
+
+
+def test_the_commands_run(photo):
+    from pellucid.cli.main import app
+
+    commands = [line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    ours = [shlex.split(line) for line in commands if line.startswith("pellucid ")]
+    assert {words[1] for words in ours} == {"explain", "list", "cite"}
+    for words in ours:
+        words = [w.replace("timm:resnet50", "timm:resnet10t") for w in words]
+        words += ["--weights", "none"] if words[1] == "explain" else []
+        result = CliRunner().invoke(app, words[1:])
+        assert result.exit_code == 0, result.output
+    assert (photo / "explanations" / "sheet.png").is_file()
+
+
+def test_make_targets_are_there():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"^make (\w+)", "\n".join(blocks("sh")), re.MULTILINE))
+    assert {"demo", "test"} <= named <= targets
+
+
+def test_names_in_the_text_are_names():
+    asked = re.findall(r"^\| (`.*?) \|", TEXT, re.MULTILINE)
+    names = {name for cell in asked for name in re.findall(r"`([a-z-]+)`", cell)}
+    assert names == set(catalog("questions")) - {"custom"}
+    assert f"({len(catalog('questions'))} questions)" in TEXT
+    assert grammar.read("smooth:samples=10@grad-cam:layer=layer4").inner.name in catalog("explainers")
+
+
+def test_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)#]+)", TEXT):
+        assert (ROOT / link).exists(), link
