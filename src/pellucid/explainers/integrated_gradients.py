@@ -65,7 +65,7 @@ class IntegratedGradients(Explainer, name="integrated-gradients", paper="arXiv:1
 
     def start(self, images: Tensor) -> Tensor:
         """The baseline, of the images' shape; one for all, so that a batch is its images."""
-        baseline = torch.as_tensor(self.baseline).to(images)
+        baseline = torch.as_tensor(self.baseline, dtype=images.dtype, device=images.device)
         try:
             return baseline.expand(images.shape[1:]).expand_as(images)
         except RuntimeError:
