@@ -52,6 +52,8 @@ def _timm_names(model: "nn.Module") -> tuple[str, ...]:
 
 def number(word: str, names: Sequence[str], outputs: int) -> int:
     """The class that a number or a name means."""
+    if not outputs:
+        raise BadInput(f"the model's output has no classes, so {word!r} is none; leave the class out.")
     if word.lstrip("-").isdigit():
         if not 0 <= int(word) < outputs:
             raise BadInput(f"class {word} is no class of this model, which has {outputs}: 0 to {outputs - 1}.")

@@ -34,11 +34,12 @@ def find(paths: Sequence[Path], out: Path) -> list[Found]:
             found[path] = (path.stem, True)
         else:
             raise BadFile(f"{path} is not there; give images, or folders of images.")
-    names: dict[str, int] = {}
+    names: set[str] = set()
     made = []
     for path, (name, given) in found.items():
-        names[name] = names.get(name, 0) + 1
-        made.append(Found(path, name if names[name] == 1 else f"{name}-{names[name]}", given))
+        free = next(n for n in (name, *(f"{name}-{i}" for i in range(2, len(found) + 2))) if n not in names)
+        names.add(free)
+        made.append(Found(path, free, given))
     for file in made:
         if file.given:
             read(file.path)  # found out before the model is loaded
@@ -80,7 +81,7 @@ def _scaled(image: "Image") -> "Image":
     return Image.fromarray((values / most * 255).clip(0, 255).round().astype(np.uint8)).convert("RGB")
 
 
-def skipped(files: Sequence[Path]) -> str:
+def skipped(files: Sequence[object]) -> str:
     """The sentence about files of a folder that are no images."""
     noun = "1 file that is no image" if len(files) == 1 else f"{len(files)} files that are no images"
     return f"skipped {noun}: {listed(files, 5)}."

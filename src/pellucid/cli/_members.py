@@ -215,4 +215,4 @@ class _Names(dict[str, Any]):
             return _annotation(home.values[original], home)
         cls = home.classes.get(original)
         # a family's base takes a text form
-        return type(name, (), {"make": None} if cls and _inherited(home, cls, "family") else {})
+        return type(name, (), {"make": str} if cls and _inherited(home, cls, "family") else {})

@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
 
 def check(
-    package: Annotated[str, typer.Argument(help="An importable package or module, such as my_explainers.")],
+    package: Annotated[
+        str, typer.Argument(metavar="PACKAGE", help="An importable package or module, such as my_explainers.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
 ) -> None:
-    """Run Pellucid's contract on every named thing that a package defines; exit code 1 when one breaks it."""
+    """Test a package's named things against our contract.
+
+    The exit code is 1 when one of them breaks it.
+    """
     sys.path.insert(0, str(Path.cwd()))  # as `python -m` would
     from pellucid import contracts
 

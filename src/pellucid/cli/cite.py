@@ -17,10 +17,11 @@ from pellucid.registry import Named, _annotations, catalog, families
 
 def cite(
     names: Annotated[
-        list[str], typer.Argument(help="Members in text form (smooth@grad-cam), or an explanations.json.")
+        list[str],
+        typer.Argument(metavar="NAMES...", help="Members in text form (smooth@grad-cam), or an explanations.json."),
     ],
 ) -> None:
-    """BibTeX of explainers, questions and whatever else has a name, or of what a file was made with."""
+    """Print the BibTeX of what was used."""
     used = list(dict.fromkeys(cls for name in names for cls in _used(name)))
     entries = dict.fromkeys(cls.cite.strip() for cls in used if cls.cite.strip())
     if entries:

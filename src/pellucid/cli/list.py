@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 
 
 def list_members(
-    family: Annotated[str | None, typer.Argument(help="A family (explainers, questions, …) or a member.")] = None,
+    family: Annotated[
+        str | None, typer.Argument(metavar="FAMILY", help="A family (explainers, questions, …) or a member.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
 ) -> None:
-    """Every explainer, question, network, …: what it asks, its knobs, its paper."""
+    """List every explainer, question, network, …
+
+    What each asks, its knobs with their defaults, its paper.
+    """
     shelves = _shelves(family)
     if as_json:
         print(json.dumps({name: [asdict(m) for m in shelf] for name, shelf in shelves.items()}, indent=2))

@@ -21,9 +21,10 @@ def colours(map: Float[Tensor, "h w"], signed: bool, limit: float) -> UInt8[np.n
     >>> colours(torch.tensor([[-2.0, 0.0, 1.0]]), signed=True, limit=2.0).tolist()
     [[[0, 0, 255], [255, 255, 255], [255, 128, 128]]]
     """
-    values = map.detach().cpu().double().numpy() / (limit if limit > 0 else 1.0)
+    values = map.detach().cpu().double().numpy()
     if not np.isfinite(values).all():
         raise BadInput("the map holds NaN or infinite numbers, which have no colour; clean it before showing it.")
+    values = values / (limit if limit > 0 else 1.0)
     if signed:  # bwr itself, whose table of 256 has no entry for zero
         rgb = np.stack([1 + values, 1 - np.abs(values), 1 - values], -1).clip(0, 1)
     else:

@@ -1,6 +1,7 @@
 """Overlay: one map over its image."""
 
 import io
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,6 +38,40 @@ def overlay(picture: Tensor | None, map: Tensor, signed: bool, limit: float, alp
         below = (picture * 255).permute(1, 2, 0).numpy()
         rgb = (alpha * rgb + (1 - alpha) * below).round().astype(np.uint8)
     return Image.fromarray(rgb)
+
+
+def tile_size(picture: Tensor, width: int | None = None) -> tuple[int, int]:
+    """Width and height at which a picture [..., h, w] is looked at: small ones are enlarged by a whole factor to 128 or
+    more, large ones reduced to 256.
+
+    >>> tile_size(torch.zeros(3, 28, 56)), tile_size(torch.zeros(3, 1000, 500))
+    ((168, 84), (256, 512))
+    """
+    h, w = picture.shape[-2:]
+    factor = math.ceil(128 / w) if w < 128 else min(1.0, 256 / w)
+    factor = factor if width is None else width / w
+    return round(w * factor), max(16, round(h * factor))
+
+
+def plain(picture: Tensor, size: tuple[int, int]) -> Picture:
+    """The picture alone at a size; its pixels stay sharp when they are enlarged."""
+    return _sized(Image.fromarray((picture * 255).round().byte().permute(1, 2, 0).numpy()), size)
+
+
+def tile(
+    picture: Tensor | None, map: Tensor, size: tuple[int, int], signed: bool, limit: float, alpha: float = 0.5
+) -> Picture:
+    """One overlay at a size: sharp pixels below, a smooth map above."""
+    if picture is None:
+        return _sized(overlay(None, map, signed, limit), size)
+    below = torch.from_numpy(np.array(plain(picture, size)))
+    return overlay(below.permute(2, 0, 1) / 255, map, signed, limit, alpha)
+
+
+def _sized(picture: Picture, size: tuple[int, int]) -> Picture:
+    if picture.size == size:
+        return picture
+    return picture.resize(size, Image.Resampling.NEAREST if size[0] > picture.width else Image.Resampling.LANCZOS)
 
 
 def strip(pictures: Sequence[Picture], gap: int = 2) -> Picture:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pellucid.errors import BadInput
 from pellucid.show.colour import colours, limit_of
-from pellucid.show.overlay import overlay
+from pellucid.show.overlay import plain, tile, tile_size
 from pellucid.show.text import font, line_height, wrapped
 
 GAP, APART, MARGIN, GUTTER = 6, 18, 12, 150  # between tiles, between explainers, around, and the most for row titles
@@ -43,7 +43,9 @@ def columns_of(explanation: Any, captions: Sequence[Sequence[str]] | None = None
     flat = e.images is not None and e.images.ndim == 3
     shape = (1, e.maps.shape[-1]) if flat else tuple(e.maps.shape[-2:])
     maps = e.maps.detach().float().cpu().reshape(len(e), -1, len(asks), *shape)
-    made = [Column(e.explainer, ask, maps[:, k, q], e.signed) for q, ask in enumerate(asks) for k in range(len(maps[0]))]
+    made = [
+        Column(e.explainer, ask, maps[:, k, q], e.signed) for q, ask in enumerate(asks) for k in range(len(maps[0]))
+    ]
     if captions is None:
         return made
     return [Column(c.explainer, c.ask, c.maps, c.signed, tuple(t)) for c, t in zip(made, captions, strict=True)]
@@ -101,12 +103,9 @@ class _Sheet:
         return any(c.signed for c in mine), limit_of([c.maps for c in mine], self.saturate)
 
     def _size(self, i: int) -> tuple[int, int]:
-        """Width and height of a row's tiles: small pictures by whole factors to 128, large ones down to 256."""
+        """Width and height of a row's tiles."""
         picture = self.pictures[i]
-        h, w = self.columns[0].maps.shape[1:] if picture is None else picture.shape[1:]
-        factor = math.ceil(128 / w) if w < 128 else min(1.0, 256 / w)
-        factor = factor if self.tile is None else self.tile / w
-        return round(w * factor), max(16, round(h * factor))
+        return tile_size(self.columns[0].maps[i] if picture is None else picture, self.tile)
 
     def _gutter(self) -> int:
         longest = max((self.body.getlength(word) for row in self.rows for word in row.split("\n")), default=0)
@@ -164,10 +163,10 @@ class _Sheet:
         if self.texts:
             self._write(self.texts[i], MARGIN, top, self.body)
         if picture is not None:
-            plain = Image.fromarray((picture * 255).round().byte().permute(1, 2, 0).numpy())
-            sheet.paste(_sized(plain, size), (self.first, top))
+            sheet.paste(plain(picture, size), (self.first, top))
         for column, captions, left in zip(self.columns, self.captions, self.lefts, strict=True):
-            sheet.paste(_tile(picture, column.maps[i], size, self.scales[column.explainer], self.alpha), (left, top))
+            signed, limit = self.scales[column.explainer]
+            sheet.paste(tile(picture, column.maps[i], size, signed, limit, self.alpha), (left, top))
             if captions:
                 self._write(captions[i], left, top + size[1] + 1, self.small, GREY)
 
@@ -185,21 +184,3 @@ class _Sheet:
         for line in lines:
             self.pen.text((left, top), line, ink, face)
             top += line_height(face)
-
-
-def _tile(
-    picture: Tensor | None, map: Tensor, size: tuple[int, int], scale: tuple[bool, float], alpha: float
-) -> Picture:
-    """One overlay at the size of its tile: the picture's pixels stay sharp, the map is smooth."""
-    if picture is None:
-        return _sized(overlay(None, map, *scale), size)
-    plain = _sized(Image.fromarray((picture * 255).round().byte().permute(1, 2, 0).numpy()), size)
-    rgb = torch.frombuffer(bytearray(plain.tobytes()), dtype=torch.uint8).view(size[1], size[0], 3)
-    return overlay(rgb.permute(2, 0, 1).float() / 255, map, *scale, alpha)
-
-
-def _sized(picture: Picture, size: tuple[int, int]) -> Picture:
-    if picture.size == size:
-        return picture
-    enlarged = size[0] > picture.width
-    return picture.resize(size, Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS)

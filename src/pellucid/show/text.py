@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import ImageFont
 from PIL.ImageFont import FreeTypeFont
 
-PIECE = re.compile(r"[^ :,@/_-]*[ :,@/_-]+|[^ :,@/_-]+")  # a line may end behind these marks
+JOINT = re.compile(r"(?<=[ :,@/_])|(?<=-)(?=[^\W\d])")  # where a line may end; not inside the number -2
 
 
 @cache
@@ -33,7 +33,7 @@ def wrapped(text: str, face: FreeTypeFont, width: float) -> list[str]:
     lines: list[str] = []
     for paragraph in text.split("\n"):
         lines.append("")
-        for piece in PIECE.findall(paragraph):
+        for piece in JOINT.split(paragraph):
             for run in _fitting(piece, face, width):
                 if lines[-1] and face.getlength((lines[-1] + run).rstrip()) > width:
                     lines.append("")
