@@ -92,7 +92,9 @@ class Explanation:
         from pellucid.show.overlay import overlay, strip
 
         one = self[i]
-        maps = one.maps.detach().float().cpu().reshape(-1, *one.maps.shape[-2:])
+        signal = one.images is not None and one.images.ndim == 3
+        shape = (1, one.maps.shape[-1]) if signal else one.maps.shape[-2:]
+        maps = one.maps.detach().float().cpu().reshape(-1, *shape)
         picture = self.picture(i)
         limit = float(maps.abs().max()) if limit is None else limit
         return strip([overlay(picture, m, bool(self.signed), limit, alpha) for m in maps])
@@ -153,7 +155,7 @@ def explain(  # pyright: ignore[reportOverlappingOverload]  (a tensor is an iter
     model: nn.Module,
     x: Tensor | tuple[Any, ...] | Mapping[str, Any],
     explainer: str | Explainer = ...,
-    ask: Ask | list[Ask] | None = ...,
+    ask: Ask | Sequence[Ask] | None = ...,
     target: Target = ...,
     batch_size: int | None = ...,
     seed: int = ...,
@@ -168,7 +170,7 @@ def explain(
     model: nn.Module,
     x: Iterable[Any],
     explainer: str | Explainer = ...,
-    ask: Ask | list[Ask] | None = ...,
+    ask: Ask | Sequence[Ask] | None = ...,
     target: Target = ...,
     batch_size: int | None = ...,
     seed: int = ...,
@@ -182,7 +184,7 @@ def explain(
     model: nn.Module,
     x: Any,
     explainer: str | Explainer = "grad-cam",
-    ask: Ask | list[Ask] | None = None,
+    ask: Ask | Sequence[Ask] | None = None,
     target: Target = None,
     batch_size: int | None = None,
     seed: int = 0,
@@ -205,7 +207,7 @@ def explain(
     if batch_size is not None and batch_size < 1:
         raise BadInput(f"batch_size is {batch_size}; give at least 1, or None.")
     member = Explainer.make(explainer)
-    questions = [_question(a) for a in (ask if isinstance(ask, list) else [ask or member.asks])]
+    questions = [_question(a) for a in (ask if isinstance(ask, list | tuple) else [ask or member.asks])]
     if not questions:
         raise BadInput("ask is an empty list; give at least one question.")
     for question in questions:

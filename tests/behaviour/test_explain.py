@@ -216,7 +216,9 @@ def test_signals(net):
         text = explainer if explainer != "smooth" else "smooth:samples=2@gradient"
         e = pl.explain(signal, x, text)
         assert e.maps.shape == (3, 50), explainer
-    assert pl.explain(signal, x, "grad-cam").overlay(0).width >= 50
+    one = pl.explain(signal, x, "grad-cam").overlay(0)
+    several = pl.explain(signal, x, "grad-cam", ask=["logit", "contrast"], target=torch.tensor([[0, 1]] * 3)).overlay(0)
+    assert several.width >= 4 * one.width >= 200
 
 
 # --- streams ---------------------------------------------------------------------------------------------------------

@@ -86,6 +86,13 @@ def test_a_saved_model_knows_itself(tmp_path, name, classes):
     assert pl.transform_of(back)(picture()).shape == pl.transform_of(net)(picture()).shape
 
 
+def test_grey_pictures_for_a_network_of_one_channel():
+    net = load_model("pellucid:tiny-cnn:channels=1")
+    x = pl.transform_of(net)(picture())[None]
+    assert x.shape == (1, 1, 32, 32)
+    assert net(x).shape == (1, 10)
+
+
 def test_a_model_of_ones_own_is_saved_with_a_card(tmp_path):
     net = load_model("pellucid:tiny-cnn:channels=1")
     save_model(net, tmp_path / "n.safetensors", Card("pellucid:tiny-cnn:channels=1", (28, 28), (0.5,), (0.5,), None))

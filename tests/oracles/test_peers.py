@@ -3,6 +3,8 @@
 Where a library does something else, its number follows from ours with its convention switched in.
 """
 
+import copy
+
 import cv2
 import numpy as np
 import pytest
@@ -17,8 +19,7 @@ from captum.attr import (
 )
 from pytorch_grad_cam import GradCAM, HiResCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-from torchcam.methods import CAM as TorchCAM
-from torchcam.methods import GradCAM as TorchGradCAM
+from torchcam import methods as torchcam
 
 import pellucid as pl
 from pellucid.errors import BadInput, BadModel
@@ -90,18 +91,19 @@ def test_integrated_gradients(name, rule):
     if name in ("vgg16_bn", "vit_b_16") and rule != "gauss":
         pytest.skip("one rule is enough for the largest networks")
     theirs = IntegratedGradients(network(name)).attribute(
-        pictures(), pictures().new_zeros(()).item(), TARGET, n_steps=4, method=METHODS[rule], internal_batch_size=2
+        pictures(), 0.0, TARGET, n_steps=4, method=METHODS[rule], internal_batch_size=2
     )
     close(raw(name, f"integrated-gradients:steps=4,rule={rule}"), theirs.float())
 
 
 def test_integrated_gradients_by_captums_trapezoid():
     """Its weights sum to (n − 1)/n: every attribution comes out too small by that factor."""
+    # of 5 points, which float32 has exactly: Captum rounds them, and a ReLU may lie between a point and its rounding
     theirs = IntegratedGradients(network("resnet18")).attribute(
-        pictures(), 0.0, TARGET, n_steps=4, method="riemann_trapezoid", internal_batch_size=2
+        pictures(), 0.0, TARGET, n_steps=5, method="riemann_trapezoid", internal_batch_size=2
     )
-    ours = raw("resnet18", "integrated-gradients:steps=4,rule=trapezoid")
-    close(ours * 3 / 4, theirs.float())
+    ours = raw("resnet18", "integrated-gradients:steps=5,rule=trapezoid")
+    close(ours * 4 / 5, theirs.float())
 
 
 # --- CAMs ------------------------------------------------------------------------------------------------------------
@@ -133,7 +135,7 @@ def test_grad_cam_library(name, peer, ours):
 
 def test_torchcam(name):
     path, _ = layer_of(name)
-    with TorchGradCAM(network(name), path, reshape_transform=reshape(name)) as cam:
+    with torchcam.GradCAM(network(name), path, reshape_transform=reshape(name)) as cam:
         scores = network(name)(pictures())
         plain = cam(TARGET, scores, normalized=False, retain_graph=True)[0]
         stretched = cam(TARGET, scores)[0]
@@ -172,7 +174,7 @@ def test_captums_upsampling():
 
 def test_cam():
     path, _ = layer_of("resnet18")
-    with TorchCAM(network("resnet18"), path, "fc") as cam:
+    with torchcam.CAM(network("resnet18"), path, "fc") as cam:
         network("resnet18")(pictures())
         theirs = cam(TARGET, normalized=False)[0]
     close(raw("resnet18", "cam:relu=false"), theirs)
@@ -216,7 +218,7 @@ def test_frozen_parameters():
         net.requires_grad_(False)
         with pytest.raises(RuntimeError), GradCAM(net, [layer]) as cam:
             cam(x, [ClassifierOutputTarget(t) for t in TARGET])
-        with pytest.raises(RuntimeError), TorchGradCAM(net, path) as cam:
+        with pytest.raises(RuntimeError), torchcam.GradCAM(net, path) as cam:
             cam(TARGET, net(x))
         close(raw("resnet18", "grad-cam"), truth, 1e-6)
     finally:
@@ -237,8 +239,6 @@ def test_one_target_for_three_images():
 
 
 def test_bfloat16():
-    import copy
-
     net = copy.deepcopy(network("resnet18")).bfloat16()
     with pytest.raises(TypeError), GradCAM(net, [net.layer4]) as cam:
         cam(pictures().bfloat16(), [ClassifierOutputTarget(t) for t in TARGET])

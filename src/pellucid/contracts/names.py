@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from pellucid.contracts.case import sample
-from pellucid.registry import Named
+from pellucid.registry import Named, catalog
 
 
 def reads_back(member: type[Named]) -> None:
@@ -17,6 +17,9 @@ def reads_back(member: type[Named]) -> None:
     text = str(thing)
     if "<" in text:
         return  # a knob without a text
+    assert member.name in catalog(member.family), (
+        f"{member.name} is not in the catalogue: declare it as an entry point of pellucid.{member.family}"
+    )
     back = member.make(text)
     assert back == thing, f"{text} reads back as {back}"
     assert hash(back) == hash(thing), f"{text} and its copy have different hashes"

@@ -225,8 +225,8 @@ def _pellucid(name: str, num_classes: int | None, pretrained: bool) -> tuple[nn.
     member = Network.make(name)
     if num_classes is not None:
         member = member.but(classes=num_classes)
-    size = (member.size, member.size)
-    return member.build(), Card(f"pellucid:{member}", size, member.mean, member.std, None)
+    size, channels = (member.size, member.size), getattr(member, "channels", 3)
+    return member.build(), Card(f"pellucid:{member}", size, member.mean[:channels], member.std[:channels], None)
 
 
 SOURCES: dict[str, Callable[[str, int | None, bool], tuple[nn.Module, Card]]] = {
