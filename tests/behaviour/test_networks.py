@@ -86,6 +86,16 @@ def test_a_saved_model_knows_itself(tmp_path, name, classes):
     assert pl.transform_of(back)(picture()).shape == pl.transform_of(net)(picture()).shape
 
 
+def test_a_segmentation_network_without_weights_fetches_none(monkeypatch):
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", lambda *_, **__: pytest.fail("weights were fetched"))
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: pytest.fail("fetched"))
+    net = load_model("torchvision:lraspp_mobilenet_v3_large", weights=None, num_classes=3)
+    x = torch.randn(1, 3, 64, 64)
+    e = pl.explain(net, x, "grad-cam", ask=pl.questions.Region(torch.ones(64, 64)), target=1)
+    assert e.maps.shape == (1, 64, 64)
+    assert bool(e.maps.isfinite().all())
+
+
 def test_grey_pictures_for_a_network_of_one_channel():
     net = load_model("pellucid:tiny-cnn:channels=1")
     x = pl.transform_of(net)(picture())[None]

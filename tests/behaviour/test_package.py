@@ -13,7 +13,7 @@ HOME = Path(pl.__file__).parent
 def test_public_names_are_those_the_type_checker_sees():
     tree = ast.parse((HOME / "__init__.py").read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
-    seen = {alias.asname: node.module.removeprefix("pellucid").strip(".") for node in block.body for alias in node.names}
+    seen = {name.asname: node.module.removeprefix("pellucid").strip(".") for node in block.body for name in node.names}
     assert seen == pl._HOME
     assert set(dir(pl)) == {*seen, "__version__"}
     for name in seen:
@@ -27,7 +27,7 @@ def test_the_version_is_that_of_the_distribution():
 
 
 def test_importing_the_package_imports_no_torch():
-    code = "import pellucid, sys; pellucid.catalog('explainers'); print([m for m in ('torch', 'timm') if m in sys.modules])"
+    code = "import pellucid, sys; pellucid.catalog('explainers'); print([m for m in ('torch',) if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 

@@ -9,6 +9,7 @@ bare state dict needs `network=`. Files are opened with `weights_only=True`, or 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from inspect import signature
 from math import floor
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,8 @@ def _torchvision(name: str, num_classes: int | None, pretrained: bool) -> tuple[
     extra: dict[str, Any] = {} if num_classes is None or weights else {"num_classes": num_classes}
     if name in ("googlenet", "inception_v3") and weights is None:
         extra["init_weights"] = True
+    if "weights_backbone" in signature(models.get_model_builder(name)).parameters and weights is None:
+        extra["weights_backbone"] = None  # or segmentation networks fetch those of their backbone
     model = _fetched(lambda: models.get_model(name, weights=weights, **extra), f"torchvision:{name}")
     if weights is not None and num_classes is not None:
         _new_head(model, num_classes)
