@@ -34,7 +34,9 @@ def names_of(model: "nn.Module", outputs: int, file: Path | None) -> tuple[str, 
     if file is not None:
         names = read_names(file)
         if len(names) != outputs:
-            raise BadInput(f"{file} has {len(names)} class names, but the model has {outputs} outputs; give a name each.")
+            raise BadInput(
+                f"{file} has {len(names)} class names, but the model has {outputs} outputs; give a name each."
+            )
         return names
     card = card_of(model)
     names = card.classes if card else ()
