@@ -9,6 +9,8 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
+
 from benchmarks._timing import ROUNDS, Row
 from pellucid.files import write_atomically
 
@@ -25,6 +27,8 @@ def main() -> int:
     unknown = [name for name in wanted.rows if name not in ROWS]
     if unknown:
         parser.error(f"there is no row {unknown[0]}; there are {', '.join(ROWS)}.")
+    if wanted.write and wanted.rows:
+        parser.error("--write writes the whole table; leave out the rows.")
     lines = ["| | ours | floor | ours / floor | others / floor | target |", "|---|---|---|---|---|---|"]
     print("\n".join(lines))
     for name in wanted.rows or ROWS:
@@ -58,9 +62,10 @@ def line(row: Row) -> str:
 
 def about() -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    cores = f"{torch.get_num_threads()} of {os.cpu_count()} cores"
     return (
         f"Medians of {ROUNDS} rounds in which the contenders take turns; ratios are taken round by round. Machines are "
-        f"noisy: trust the ratios.\n\n{cpu()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}."
+        f"noisy: trust the ratios.\n\n{cpu()}, {cores}, Python {platform.python_version()}, {versions}."
     )
 
 

@@ -143,7 +143,16 @@ def test_08_the_temperature_leads_from_the_strongest_class_to_the_mean_of_all():
         torch.testing.assert_close(alpha(y, t, "softmax", tau), alpha(y, t, way), rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("gap", [20.0, 100.0, 1e4])
+GAPS = [20.0, 100.0, 1e4]
+
+
+def autograds(y, t):
+    """The way that everybody takes: backward through the softmax."""
+    leaf = y.clone().requires_grad_()
+    return torch.autograd.grad(leaf.softmax(1)[torch.arange(len(y)), t].sum(), leaf)[0]
+
+
+@pytest.mark.parametrize("gap", [*GAPS, *(-gap for gap in GAPS)])
 def test_09_contrast_is_right_where_the_softmax_is_saturated(gap):
     single = torch.tensor([[gap, 0.0, 1.0, -1.0]])
     double, t = single.double(), torch.tensor([0])
@@ -156,25 +165,37 @@ def test_09_contrast_is_right_where_the_softmax_is_saturated(gap):
     torch.testing.assert_close(
         value("contrast", single, t).double(), gap - double[:, 1:].logsumexp(1), rtol=1e-6, atol=1e-6
     )
-    # the way that everybody takes: exactly zero at the target, so the map is that of the other classes or of noise
-    leaf = single.clone().requires_grad_()
-    (usual,) = torch.autograd.grad(leaf.softmax(1)[:, 0].sum(), leaf)
-    assert usual[0, 0] == 0
     # ours keeps the size as far as float32 has numbers
     p_rest = double[:, 1:].logsumexp(1).sub(double.logsumexp(1)).exp()
     size = direction("probability", single, t)[0, 0].double()
-    torch.testing.assert_close(size, p_rest[0] * (1 - p_rest[0]), rtol=2e-6, atol=1e-38)
+    torch.testing.assert_close(size, p_rest[0] * double.softmax(1)[0, 0], rtol=2e-6, atol=1e-38)
 
 
-def test_09_the_contrast_map_is_right_at_a_large_gap():
+@pytest.mark.parametrize("gap", GAPS)
+def test_09_where_autograd_through_it_is_wrong(gap):
+    """Exactly zero at the target, so the map is that of the other classes, up to a gap of 103, and then of nothing."""
+    y, t = torch.tensor([[gap, 0.0, 1.0, -1.0]]), torch.tensor([0])
+    usual = autograds(y, t)
+    assert usual[0, 0] == 0
+    assert bool((usual[0, 1:] < 0).all()) is (gap < 103)
+    assert bool(autograds(-y, t).any()) is (gap < 103)  # an unlikely class: nothing is left of it
+    assert direction("contrast", y, t)[0, 0] == direction("contrast", -y, t)[0, 0] == 1
+
+
+@pytest.mark.parametrize("gap", GAPS)
+@pytest.mark.parametrize("explainer", ["gradient", "grad-cam:relu=false", "integrated-gradients:steps=4"])
+def test_09_the_map_of_a_contrast_is_right_at_a_large_gap(explainer, gap):
     net = toy()
     with torch.no_grad():
-        net[1][2].bias[0] += 100.0
-    for explainer in ("gradient", "grad-cam:relu=false", "integrated-gradients:steps=4"):
-        single = pl.explain(net.float(), x().float(), explainer, ask="contrast", target=0).maps
-        truth = pl.explain(net.double(), x(), explainer, ask="contrast", target=0).maps
-        assert truth.abs().max() > 0
-        torch.testing.assert_close(single, truth, rtol=1e-3, atol=1e-5 * float(truth.abs().max()))
+        net[1][2].bias[0] += gap
+    truth = explain(x(), explainer, "contrast", net, target=0).maps
+    single = explain(x().float(), explainer, "contrast", net.float(), target=0).maps
+    assert truth.abs().max() > 0
+    torch.testing.assert_close(single, truth, rtol=1e-4, atol=1e-5 * float(truth.abs().max()))
+    # asked for the softmax, the same explainer points elsewhere
+    usual = explain(x().float(), explainer, lambda y: y.softmax(1)[:, 0], net).maps
+    both = torch.stack([usual.flatten(), truth.flatten()])
+    assert not usual.any() or torch.corrcoef(both)[0, 1] < 0.99
 
 
 @settings(deadline=None, max_examples=25)
@@ -190,8 +211,8 @@ def test_12_the_two_strongest_classes_contrast_as_exact_negatives(y):
 # --- maps (10, 11, 13, 14, 16) ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("explainer", ["grad-cam:relu=false", "input-x-gradient:layer=auto", "hires-cam:relu=false",
-                                       "gradient", "integrated-gradients:steps=4"])  # fmt: skip
+@pytest.mark.parametrize("explainer", ["grad-cam:relu=false", "input-x-gradient:layer=auto", "hires-cam:relu=false", "cam:relu=false",
+                                       "gradient", "smooth:samples=2@gradient", "integrated-gradients:steps=4"])  # fmt: skip
 @pytest.mark.parametrize("way", WAYS)
 def test_10_one_way_back_equals_the_loop_over_classes(explainer, way):
     net, n = toy().float(), 4
@@ -282,6 +303,13 @@ def test_19_integrated_gradients_are_complete():
         error = completeness(net, "logit", pictures, steps=50, rule=rule)
         assert error < 0.01, (rule, error)
     assert completeness(smooth_toy(), "logit", x(), steps=50) < 1e-6
+
+
+@pytest.mark.parametrize("rule, order", [("left", 1), ("right", 1), ("midpoint", 2), ("trapezoid", 2)])
+def test_19_the_error_falls_with_the_order_of_the_rule(rule, order):
+    few, many = (completeness(smooth_toy(), "logit", x(1, 3, 6, 7), steps=n, rule=rule) for n in (17, 33))
+    cells = (32 / 16) if rule == "trapezoid" else (33 / 17)
+    assert few / many == pytest.approx(cells**order, rel=0.1)
 
 
 @settings(deadline=None, max_examples=20)

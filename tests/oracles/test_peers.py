@@ -24,12 +24,14 @@ from torchcam import methods as torchcam
 import pellucid as pl
 from pellucid.errors import BadInput, BadModel
 from pellucid.explainers import Explainer
+from pellucid.explainers.grad_cam import grad_cam
 from pellucid.questions import Question
 from pellucid.subject import Subject, undisturbed
-from tests.oracles.networks import NAMES, network, pictures, tokens_to_map
+from tests.oracles.networks import NAMES, SIDE, network, pictures, tokens_to_map
 
 pytestmark = pytest.mark.peer
 TARGET = [3, 7]
+SIZE = (SIDE, SIDE)
 
 
 def close(ours, theirs, most=1e-4):
@@ -50,6 +52,15 @@ def layer_of(name):
     return path, network(name).get_submodule(path)
 
 
+def seen(name, path):
+    """What a layer gives, with all its tokens, and the gradient of the logit there."""
+    subject, net = Subject(network(name)), network(name)
+    with undisturbed(net, 0):
+        run = subject.forward(pictures(), (path,))
+        score = Question.make("logit").bind(run.output, torch.tensor(TARGET), subject.embed)
+        return run.leaves[0].detach(), subject.pull(run, [score])[0][0]
+
+
 def reshape(name):
     return tokens_to_map if name.startswith("vit") else None
 
@@ -58,6 +69,10 @@ def reshape(name):
 def name(request):
     yield request.param
     network.cache_clear()  # four of them are a gigabyte
+
+
+def only(*names):
+    return pytest.mark.parametrize("name", names, indirect=True, scope="module")
 
 
 # --- gradients -------------------------------------------------------------------------------------------------------
@@ -83,33 +98,36 @@ def test_input_x_gradient_of_a_layer(name):
     close(raw(name, "input-x-gradient:layer=auto"), theirs.sum(1))
 
 
-METHODS = {"gauss": "gausslegendre", "midpoint": "riemann_middle", "left": "riemann_left", "right": "riemann_right"}
+METHODS = {"midpoint": "riemann_middle", "left": "riemann_left", "right": "riemann_right"}
 
 
+def captums_path(name, method, steps=4):
+    explainer = IntegratedGradients(network(name))
+    return explainer.attribute(pictures(), 0.0, TARGET, n_steps=steps, method=method, internal_batch_size=2).float()
+
+
+def test_integrated_gradients(name):
+    close(raw(name, "integrated-gradients:steps=4,rule=gauss"), captums_path(name, "gausslegendre"))
+
+
+@only("resnet18")
 @pytest.mark.parametrize("rule", METHODS)
-def test_integrated_gradients(name, rule):
-    if name in ("vgg16_bn", "vit_b_16") and rule != "gauss":
-        pytest.skip("one rule is enough for the largest networks")
-    theirs = IntegratedGradients(network(name)).attribute(
-        pictures(), 0.0, TARGET, n_steps=4, method=METHODS[rule], internal_batch_size=2
-    )
-    close(raw(name, f"integrated-gradients:steps=4,rule={rule}"), theirs.float())
+def test_rules_of_integrated_gradients(name, rule):
+    close(raw(name, f"integrated-gradients:steps=4,rule={rule}"), captums_path(name, METHODS[rule]))
 
 
-def test_integrated_gradients_by_captums_trapezoid():
+@only("resnet18")
+def test_integrated_gradients_by_captums_trapezoid(name):
     """Its weights sum to (n − 1)/n: every attribution comes out too small by that factor."""
     # of 5 points, which float32 has exactly: Captum rounds them, and a ReLU may lie between a point and its rounding
-    theirs = IntegratedGradients(network("resnet18")).attribute(
-        pictures(), 0.0, TARGET, n_steps=5, method="riemann_trapezoid", internal_batch_size=2
-    )
-    ours = raw("resnet18", "integrated-gradients:steps=5,rule=trapezoid")
-    close(ours * 4 / 5, theirs.float())
+    ours = raw(name, "integrated-gradients:steps=5,rule=trapezoid")
+    close(ours * 4 / 5, captums_path(name, "riemann_trapezoid", steps=5))
 
 
 # --- CAMs ------------------------------------------------------------------------------------------------------------
 
 
-def by_grad_cam(maps, size=(224, 224)):
+def by_grad_cam(maps, size=SIZE):
     """pytorch-grad-cam's convention: clipped, each map stretched to [0, 1], resized, stretched again."""
 
     def stretched(m):
@@ -152,13 +170,9 @@ def test_captums_grad_cam(name):
         close(raw(name, "grad-cam:relu=false"), theirs[:, 0])
         return
     # of tokens it averages the features and sums the tokens: a map over features, not over the image
-    subject, net = Subject(network(name)), network(name)
-    with undisturbed(net, 0):
-        run = subject.forward(pictures(), (path,))
-        score = Question.make("logit").bind(run.output, torch.tensor(TARGET), subject.embed)
-        gradient = subject.pull(run, [score])[0][0]
+    tokens, gradient = seen(name, path)
     assert theirs.shape == (2, 1, 768)
-    close((gradient.mean(2, keepdim=True) * run.leaves[0]).sum(1, keepdim=True), theirs)
+    close((gradient.mean(2, keepdim=True) * tokens).sum(1, keepdim=True), theirs)
 
 
 def test_captums_upsampling():
@@ -166,24 +180,41 @@ def test_captums_upsampling():
     _, layer = layer_of("resnet18")
     theirs = LayerGradCam(network("resnet18"), layer).attribute(pictures(), TARGET)
     ours = pl.explain(network("resnet18"), pictures(), "grad-cam:relu=false", target=TARGET)
-    close(ours.maps, LayerAttribution.interpolate(theirs, (224, 224), "bilinear")[:, 0])
-    nearest = torch.nn.functional.interpolate(ours.raw[:, None], (224, 224), mode="nearest")[:, 0]
-    close(nearest, LayerAttribution.interpolate(theirs, (224, 224))[:, 0])
+    close(ours.maps, LayerAttribution.interpolate(theirs, SIZE, "bilinear")[:, 0])
+    nearest = torch.nn.functional.interpolate(ours.raw[:, None], SIZE, mode="nearest")[:, 0]
+    close(nearest, LayerAttribution.interpolate(theirs, SIZE)[:, 0])
     assert (nearest - ours.maps).abs().max() > 0.1 * (ours.maps.max() - ours.maps.min())
 
 
-def test_cam():
-    path, _ = layer_of("resnet18")
-    with torchcam.CAM(network("resnet18"), path, "fc") as cam:
-        network("resnet18")(pictures())
-        theirs = cam(TARGET, normalized=False)[0]
-    close(raw("resnet18", "cam:relu=false"), theirs)
-
-
+@only("vgg16_bn", "convnext_tiny", "vit_b_16")
 def test_cam_is_refused_where_it_is_not_defined(name):
-    if name != "resnet18":
-        with pytest.raises(BadModel, match="average pooling and one linear layer"):
-            raw(name, "cam")
+    with pytest.raises(BadModel, match="average pooling and one linear layer"):
+        raw(name, "cam")
+
+
+@only("resnet18")
+def test_cam(name):
+    path, _ = layer_of(name)
+    with torchcam.CAM(network(name), path, "fc") as cam:
+        network(name)(pictures())
+        theirs = cam(TARGET, normalized=False)[0]
+    close(raw(name, "cam:relu=false"), theirs)
+
+
+@only("vgg16_bn")
+def test_grad_cam_before_an_in_place_relu(name):
+    """One layer, three maps: A and G before the ReLU (ours, Captum), both behind it, or A behind and G before it."""
+    net, x, before, behind = network(name), pictures(), "features.41", "features.42"
+    layer = net.get_submodule(before)
+    close(raw(name, f"grad-cam:layer={before},relu=false"), LayerGradCam(net, layer).attribute(x, TARGET)[:, 0])
+    with torchcam.GradCAM(net, before) as cam:
+        theirs = cam(TARGET, net(x), normalized=False)[0]
+    close(raw(name, f"grad-cam:layer={behind}"), theirs)
+    activation, gradient = seen(name, before)
+    with GradCAM(net, [layer]) as cam:
+        theirs = cam(x, [ClassifierOutputTarget(t) for t in TARGET])
+    close(by_grad_cam(grad_cam(activation.relu(), gradient)), theirs)
+    net.zero_grad()
 
 
 # --- what they are known to get wrong --------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
     feature map   [n, k, h, w]         CNNs
     channels last [n, h, w, k]         Swin
     tokens        [n, p + h·w, k]      ViT: p class and register tokens, then the grid in reading order
+    sequence      [p + h·w, n, k]      the same with the batch second, as torch's own transformer has it
     signal        [n, k, l]            1-D networks, kept as a map of height 1
 
 A grid belongs to an image of H × W when one stride s explains both sides, up to rounding:
@@ -16,11 +17,14 @@ Layout(kind='tokens', grid=(14, 14), prefix=1)
 ('last', None)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, inf, sqrt
 from typing import Literal
 
 from torch import Tensor
+
+Kind = Literal["map", "last", "tokens", "sequence", "signal"]
 
 MOST_PREFIX = 32  # class, distillation and register tokens in front of a grid; DINOv3 has 5, the largest known 17
 
@@ -29,7 +33,7 @@ MOST_PREFIX = 32  # class, distillation and register tokens in front of a grid; 
 class Layout:
     """How to read a layer's output as a map."""
 
-    kind: Literal["map", "last", "tokens", "signal"]
+    kind: Kind
     grid: tuple[int, int]
     prefix: int = 0
 
@@ -41,28 +45,42 @@ class Layout:
             return output.movedim(-1, -3)
         if self.kind == "signal":
             return output.unsqueeze(-2)
-        h, w = self.grid
-        return output[..., self.prefix :, :].unflatten(-2, (h, w)).movedim(-1, -3)
+        return self._tokens(output)[..., self.prefix :, :].unflatten(-2, self.grid).movedim(-1, -3)
 
     def rest(self, output: Tensor) -> Tensor:
         """The class and register tokens [n, p, k]."""
-        return output[..., : self.prefix, :]
+        return self._tokens(output)[..., : self.prefix, :]
+
+    def _tokens(self, output: Tensor) -> Tensor:
+        return output.transpose(-3, -2) if self.kind == "sequence" else output
 
 
 def fits(grid: tuple[int, int], size: tuple[int, int]) -> bool:
-    """Whether one stride leads from an image of this size to this grid."""
+    """Whether one stride and one rounding lead from an image of this size to this grid.
+
+    >>> fits((7, 7), (224, 224)), fits((1, 2), (224, 224)), fits((6, 8), (97, 131)), fits((8, 6), (97, 131))
+    (True, False, True, False)
+    """
+    (h, w), (height, width) = grid, size
+    if (h > w and height <= width) or (h < w and height >= width):
+        return False
     low, high = 0.0, inf
     for cells, pixels in zip(grid, size, strict=True):
         low = max(low, pixels / (cells + 1))
         high = min(high, pixels / (cells - 1) if cells > 1 else inf)
-    return low < high and grid[0] <= size[0] and grid[1] <= size[1]
+    return low < high and h <= height and w <= width
+
+
+def tiles(grid: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Whether square patches, one for each cell, cover the image exactly."""
+    return size[0] % grid[0] == 0 and size[1] % grid[1] == 0 and size[0] // grid[0] == size[1] // grid[1]
 
 
 def token_grid(tokens: int, size: tuple[int, int]) -> tuple[int, int] | None:
-    """The grid with this many cells and the shape of the image.
+    """The grid with this many cells and the shape of the image; of a square image it is a square.
 
-    >>> token_grid(196, (224, 224)), token_grid(192, (97, 131)), token_grid(197, (224, 224))
-    ((14, 14), (12, 16), None)
+    >>> token_grid(196, (224, 224)), token_grid(192, (97, 131)), token_grid(197, (224, 224)), token_grid(6, (64, 64))
+    ((14, 14), (12, 16), None, None)
     """
     ideal = sqrt(tokens * size[0] / size[1])
     near = range(max(1, floor(ideal) - 1), ceil(ideal) + 2)
@@ -74,22 +92,30 @@ def layout_of(
     shape: tuple[int, ...],
     size: tuple[int, int],
     grid: tuple[int, int] | None = None,
-    prefix: int | None = None,
+    prefixes: Sequence[int] = range(MOST_PREFIX),
+    rows: int | None = None,
 ) -> Layout | None:
-    """The layout of a layer's output, or None where it has none; a given grid or prefix is believed."""
+    """The layout of a layer's output, or None where it has none; a given grid is believed.
+
+    prefixes: how many tokens may stand before the grid, the likeliest first. rows: how many images there were, where
+    that is known, to tell tokens from a sequence.
+    """
     if len(shape) == 4:
-        for kind, cells in (("map", shape[2:]), ("last", shape[1:3])):
-            if cells == grid or (grid is None and fits(cells, size)):
-                return Layout(kind, cells)
-    if len(shape) == 3 and size[0] == 1:
+        for layout in (Layout("map", (shape[2], shape[3])), Layout("last", (shape[1], shape[2]))):
+            if layout.grid == grid or (grid is None and fits(layout.grid, size)):
+                return layout
+    if len(shape) != 3:
+        return None
+    if size[0] == 1:
         return Layout("signal", (1, shape[2])) if fits((1, shape[2]), size) else None
-    if len(shape) == 3 and grid is not None:
-        extra = shape[1] - grid[0] * grid[1]
-        return Layout("tokens", grid, extra) if extra >= 0 else None
-    if len(shape) == 3:
-        known = [] if prefix is None else [prefix]
-        for extra in (*known, *range(min(MOST_PREFIX, shape[1] - 1))):
-            found = token_grid(shape[1] - extra, size)
-            if found:
-                return Layout("tokens", found, extra)
-    return None
+    second = rows is not None and shape[0] != rows and shape[1] == rows
+    kind: Kind = "sequence" if second else "tokens"
+    tokens = shape[0] if second else shape[1]
+    if grid is not None:
+        extra = tokens - grid[0] * grid[1]
+        return Layout(kind, grid, extra) if extra >= 0 else None
+    grids = {p: token_grid(tokens - p, size) for p in prefixes if tokens - p > 1}
+    found = {p: g for p, g in grids.items() if g}
+    # a grid that leaves nothing over is likelier than one up to rounding with fewer tokens before it
+    best = min(found, key=lambda p: not tiles(found[p], size), default=None)
+    return None if best is None else Layout(kind, found[best], best)

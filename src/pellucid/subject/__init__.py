@@ -18,7 +18,7 @@ from pellucid.errors import BadInput, BadLayer, BadModel, UnknownName, did_you_m
 from pellucid.maths.grids import Layout, layout_of
 from pellucid.subject.batch import Batch
 from pellucid.subject.batch import as_batch as as_batch
-from pellucid.subject.place import Place, find_place
+from pellucid.subject.place import Place, find_place, prefixes_of
 from pellucid.subject.state import first_tensor, unwrapped
 from pellucid.subject.state import undisturbed as undisturbed
 
@@ -39,7 +39,7 @@ class Pass:
     leaves: list[Tensor] = field(default_factory=list)
 
 
-INPUT = ("input",)
+INPUT = ("",)  # a layer may be called "input"
 
 
 class Subject:
@@ -121,9 +121,9 @@ class Subject:
                     raise BadLayer(f"the layer {path} gives no tensor; name another layer.")
                 if path in seen:
                     raise BadLayer(f"the layer {path} runs more than once in a forward; name one that runs once.")
-                if seen or self.trainable:
+                if (seen or self.trainable) and tensor.requires_grad:
                     leaf = tensor
-                else:
+                else:  # the first, or in another branch of frozen parameters
                     leaf = tensor.detach().requires_grad_()
                     torch.set_grad_enabled(True)  # undone by the no_grad around the forward
                 seen[path] = leaf
@@ -178,7 +178,7 @@ class Subject:
         """For every score the gradients at the leaves."""
         if not run.output.requires_grad:
             raise BadModel(
-                f"the model's output does not depend on {run.at[0]} by any gradient; "
+                f"the model's output does not depend on {run.at[0] or 'input'} by any gradient; "
                 f"name a layer before the head, and check that forward runs without no_grad or detach."
             )
         cotangents, scales = zip(*(_fitting(score.cotangent(run.output), run.output) for score in scores), strict=True)
@@ -214,7 +214,9 @@ class Subject:
     def _used(self, run: Pass, gradients: Sequence[Tensor | None]) -> list[Tensor]:
         for path, gradient in zip(run.at, gradients, strict=True):
             if gradient is None:
-                raise BadLayer(f"the layer {path} has no say in the output that is asked about; name another.")
+                raise BadLayer(
+                    f"the layer {path or 'input'} has no say in the output that is asked about; name another."
+                )
         return [g for g in gradients if g is not None]
 
     def _at(self, images: Tensor, at: tuple[str, ...]) -> Pass:
@@ -245,11 +247,13 @@ class Subject:
         """The layer and the grid found for this model."""
         with torch.no_grad():
             probe = (self.batch or Batch(images, None))[slice(0, 1)]
-        return find_place(self.model, probe.images, lambda rows: self.answer(probe.call(self.model, rows)), grid)
+        about = getattr(self.output, "__code__", self.output)  # a lambda is a new one in every call
+        return find_place(self.model, probe.images, lambda x, run: self.answer(probe.call(run, x)), grid, about)
 
     def layout(self, path: str, output: Tensor, images: Tensor, grid: Grid = None) -> Layout:
         """How to read a layer's output as a map."""
-        found = layout_of(tuple(output.shape), size_of(images), grid, getattr(self.model, "num_prefix_tokens", None))
+        prefixes = prefixes_of(self.model) if output.ndim == 3 else ()
+        found = layout_of(tuple(output.shape), size_of(images), grid, prefixes, rows=len(images))
         if found is None:
             raise BadLayer(
                 f"the layer {path} gives {tuple(output.shape)}, in which no grid for images of "
@@ -318,7 +322,7 @@ def _fitting(cotangent: Tensor, output: Tensor) -> tuple[Tensor, Tensor | None]:
 
 def _refuse_dead(path: str, layout: Layout, gradient: Tensor) -> None:
     """A class token that alone is read leaves the grid of the last layers without a say."""
-    dead = layout.kind == "tokens" and layout.prefix and not bool(layout.map(gradient).any())
+    dead = layout.prefix and not bool(layout.map(gradient).any())
     if dead and bool(layout.rest(gradient).any()):
         raise BadLayer(
             f"the gradient at the grid of {path} is zero, because behind it only the class token is read; name an "

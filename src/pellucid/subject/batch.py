@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from pellucid.errors import BadInput, UnknownName, did_you_mean, kind
 
@@ -20,7 +20,7 @@ class Batch:
     def images(self) -> Tensor:
         return self.whole if self.key is None else self.whole[self.key]
 
-    def call(self, model: nn.Module, images: Tensor) -> Any:
+    def call(self, model: Callable[..., Any], images: Tensor) -> Any:
         """The model on these images, with the rest of the batch beside them (repeated, where rows are)."""
         n = len(self.images)
 

@@ -3,27 +3,36 @@
 One probing forward and backward, kept per model and image size. Of all layers that give a grid for this image, the
 last one is chosen at which the gradient of the answer is not zero on the grid: the last feature map of a CNN (before
 its final pooling), the last tokens of a transformer, and for a head that reads only the class token the norm of the
-last block, behind which the patches have no say. Of several modules that give the same tensor, the outermost.
+last block, behind which the patches have no say. Of several modules that give the same tensor, the outermost that gives
+nothing else: what a module pools from a map before it returns both would not follow a change of the map. An answer
+that is a map itself, as of a segmentation, is no place to look at, and neither is the inside of an attention, where a
+query, key or value has only its part in the answer. A head that begins at zero is probed with other weights.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import pooling
+from torch.func import functional_call
+from torch.nn.modules import dropout, pooling
 
 from pellucid.errors import BadLayer
-from pellucid.maths.grids import Layout, layout_of
+from pellucid.maths.grids import MOST_PREFIX, Layout, layout_of
 from pellucid.subject.state import first_tensor
 
 Grid = tuple[int, int] | None
 
 POOLS = tuple(cls for name, cls in vars(pooling).items() if "Pool" in name and isinstance(cls, type))
-PASSIVE = (nn.Identity, nn.Dropout, nn.Softmax, nn.Flatten, nn.Dropout2d)
+PASSIVE = (nn.Identity, nn.Softmax, nn.Flatten, dropout._DropoutNd)
+
+TOKENS = re.compile(r"token|cls|class|regist|prompt")  # parameters that stand before the patches
+
+Ask = Callable[[Tensor, Callable[..., Any]], Tensor]  # the answer of a model to images
 
 _found: "WeakKeyDictionary[nn.Module, dict[Any, Place]]" = WeakKeyDictionary()
 
@@ -43,6 +52,7 @@ class Call:
     path: str
     module: nn.Module
     tensor: Tensor
+    alone: bool
     version: int
     layout: Layout | None
 
@@ -52,28 +62,52 @@ class Call:
         return self.tensor.untyped_storage().data_ptr(), self.version
 
 
-def find_place(model: nn.Module, images: Tensor, ask: Callable[[Tensor], Tensor], grid: Grid = None) -> Place:
-    """The place to look at in this model for images of this size."""
-    key = (tuple(images.shape[1:]), grid)
+def find_place(model: nn.Module, images: Tensor, ask: Ask, grid: Grid = None, about: Any = None) -> Place:
+    """The place to look at in this model for images of this size, when asked about this part of its output."""
+    key = (tuple(images.shape[1:]), grid, about)
     places = _found.setdefault(model, {})
     if key in places and _still_there(model, places[key].path):
         return places[key]
-    with torch.enable_grad():
+
+    def probe(run: Callable[..., Any]) -> list[Call]:
         # two rows, so that a batch axis is known by its length
         leaf = images.detach().repeat(2, *[1] * (images.ndim - 1)).requires_grad_()
-        calls, output = _record(model, lambda: ask(leaf.clone()), images, grid)
-        alive = _alive(calls, output)
+        return _alive(*_record(model, lambda: ask(leaf.clone(), run), images, grid))
+
+    with torch.enable_grad():
+        alive = probe(model) or probe(_awake(model))
     if not alive:
         raise BadLayer(
             f"no layer of {type(model).__name__} gives a grid for images of {tuple(images.shape[1:])}; "
             f"name one with layer=, and its grid with grid=[rows,columns] if it is odd."
         )
-    last = alive[-1]
-    group = [call for call in alive if call.same == last.same and call.layout == last.layout]
-    best = min(group, key=lambda call: call.path.count("."))
+    group = [call for call in alive if call.same == alive[-1].same]
+    alone = [call for call in group if call.alone]
+    best = min(alone, key=lambda call: call.path.count(".")) if alone else group[0]
     assert best.layout is not None
     places[key] = Place(best.path, best.layout)
     return places[key]
+
+
+def prefixes_of(model: nn.Module) -> Sequence[int]:
+    """How many tokens may stand before the grid: as timm says, or no more than are learned, and at least one."""
+    told = getattr(model, "num_prefix_tokens", None)
+    if told is not None:
+        return told, 0
+    named = [(path.rpartition(".")[2], p) for path, p in model.named_parameters()]
+    learned = [p.numel() // p.shape[-1] for name, p in named if p.ndim and TOKENS.search(name)]
+    return range(min(MOST_PREFIX, max(1, sum(learned)) + 1))
+
+
+def _awake(model: nn.Module) -> Callable[..., Any]:
+    """The model with weights in place of zeros: behind a head that begins at zero nothing has a say."""
+    generator = torch.Generator().manual_seed(0)
+    drawn = {
+        name: torch.randn(p.shape, generator=generator).to(p)
+        for name, p in model.named_parameters()
+        if p.ndim > 1 and not bool(p.any())
+    }
+    return lambda *args, **inputs: functional_call(model, drawn, args, inputs)
 
 
 def _still_there(model: nn.Module, path: str) -> bool:
@@ -87,16 +121,16 @@ def _still_there(model: nn.Module, path: str) -> bool:
 def _record(model: nn.Module, run: Callable[[], Tensor], images: Tensor, grid: Grid) -> tuple[list[Call], Tensor]:
     """All module outputs of one forward, in the order in which they were finished."""
     size = (1, images.shape[2]) if images.ndim == 3 else (images.shape[-2], images.shape[-1])
-    prefix = getattr(model, "num_prefix_tokens", None)
+    prefixes = prefixes_of(model)
     calls: list[Call] = []
 
     def watch(path: str) -> Callable[..., None]:
         def hook(module: nn.Module, _inputs: Any, output: Any) -> None:
             tensor = first_tensor(output)
             if tensor is not None and tensor.ndim >= 2:
-                batched = len(tensor) == 2 and tensor.requires_grad
-                layout = layout_of(tuple(tensor.shape), size, grid, prefix) if batched else None
-                calls.append(Call(path, module, tensor, tensor._version, layout))
+                batched = 2 in tensor.shape[: 2 if tensor.ndim == 3 else 1] and tensor.requires_grad
+                layout = layout_of(tuple(tensor.shape), size, grid, prefixes, rows=2) if batched else None
+                calls.append(Call(path, module, tensor, tensor is output, tensor._version, layout))
 
         return hook
 
@@ -109,13 +143,11 @@ def _record(model: nn.Module, run: Callable[[], Tensor], images: Tensor, grid: G
 
 
 def _alive(calls: list[Call], output: Tensor) -> list[Call]:
-    """The calls whose output is a feature map with a say in the answer, in order."""
+    """The calls whose output is a feature map with a say in the answer, in the order in which the maps were made."""
     runs = defaultdict(int)
     for call in calls:
         runs[call.path] += 1
     pooled = {call.same for call in calls if isinstance(call.module, POOLS)}
-    tokens = [call for call in calls if call.layout and call.layout.kind == "tokens"]
-    width = tokens[-1].tensor.shape[-1] if tokens else None
     spatial = [
         call
         for call in calls
@@ -123,7 +155,8 @@ def _alive(calls: list[Call], output: Tensor) -> list[Call]:
         and call.layout.grid[0] * call.layout.grid[1] > 1
         and not isinstance(call.module, PASSIVE)
         and call.same not in pooled
-        and (call.layout.kind != "tokens" or _is_stream(call, width))
+        and not (output.ndim == 4 and call.layout.map(call.tensor).shape[1] == output.shape[1])
+        and (call.layout.kind not in ("tokens", "sequence") or _is_stream(call))
     ]
     if not spatial or not output.requires_grad:
         return []
@@ -135,10 +168,16 @@ def _alive(calls: list[Call], output: Tensor) -> list[Call]:
         for call, g in zip(spatial, gradients, strict=True)
         if g is not None and call.layout is not None and bool(call.layout.map(g).any())
     }
-    return [call for call in spatial if id(call) in said and runs[call.path] == 1]
+    born: dict[Any, int] = {}  # a block that hands a tensor through did not make it
+    for call in calls:
+        born.setdefault(call.same, len(born))
+    once = [call for call in spatial if id(call) in said and runs[call.path] == 1]
+    return sorted(once, key=lambda call: born[call.same])
 
 
-def _is_stream(call: Call, width: int | None) -> bool:
-    """Tokens of the model's own width from a block or a norm: not a query, key or value, not inside an MLP."""
+def _is_stream(call: Call) -> bool:
+    """Tokens from a block or a norm: not from inside an MLP, and not a query, key or value of an attention."""
     leaf = not any(True for _ in call.module.children())
-    return call.tensor.shape[-1] == width and (not leaf or "norm" in type(call.module).__name__.lower())
+    above, _, own = re.split(r"\.\d+\.", call.path)[-1].rpartition(".")  # since the last number: within the block
+    inside = re.search(r"attn|attention", above)
+    return not inside and (not leaf or "norm" in (type(call.module).__name__ + own).lower())
