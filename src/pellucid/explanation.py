@@ -207,7 +207,8 @@ def explain(
     if batch_size is not None and batch_size < 1:
         raise BadInput(f"batch_size is {batch_size}; give at least 1, or None.")
     member = Explainer.make(explainer)
-    questions = [_question(a) for a in (ask if isinstance(ask, list | tuple) else [ask or member.asks])]
+    asked: list[Any] = list(ask) if isinstance(ask, list | tuple) else [ask or member.asks]
+    questions = [_question(a) for a in asked]
     if not questions:
         raise BadInput("ask is an empty list; give at least one question.")
     for question in questions:

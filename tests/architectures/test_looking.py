@@ -89,7 +89,7 @@ def test_a_keyword_beside_the_image():
     assert raw(ViTForImageClassification(config).eval(), x).shape == (2, 3, 5)
 
 
-# --- parameters, precisions, wrappers ----------------------------------------------------------------------------------
+# --- parameters, precisions, wrappers --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("net", [cnn, vit, lambda: cnn("swin_t")])
@@ -155,7 +155,7 @@ def test_in_place_activations(name, layer, explainer):
     torch.testing.assert_close(raw(net, x, explainer), here)
 
 
-# --- layouts: a planted cell is found ----------------------------------------------------------------------------------
+# --- layouts: a planted cell is found --------------------------------------------------------------------------------
 
 
 class Planted(nn.Module):
@@ -238,7 +238,7 @@ def test_an_odd_grid_is_said():
     torch.testing.assert_close(raw(net, x, "grad-cam:layer=norm,grid=[3,8],relu=false"), e.raw)
 
 
-# --- modules that return more than a tensor ----------------------------------------------------------------------------
+# --- modules that return more than a tensor --------------------------------------------------------------------------
 
 Pair = namedtuple("Pair", "hidden size")
 RETURNS = {
@@ -330,7 +330,7 @@ def test_a_tensor_belongs_to_the_layer_that_made_it():
     assert place(Through(), images(16, 16))[0] == "late"
 
 
-# --- transformers of other makes ----------------------------------------------------------------------------------------
+# --- transformers of other makes -------------------------------------------------------------------------------------
 
 
 class Torchs(nn.Module):
@@ -379,7 +379,7 @@ def test_adapters_inside_an_attention_are_no_blocks():
     assert place(net, images(64, 64))[0] == "blocks.2.norm1"
 
 
-# --- heads ---------------------------------------------------------------------------------------------------------------
+# --- heads -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("net", [cnn, vit])
@@ -422,7 +422,7 @@ def test_a_segmentation():
     assert e.maps.shape == (2, 64, 96)
 
 
-# --- several layers -------------------------------------------------------------------------------------------------------
+# --- several layers --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fuse", ["max", "mean"])
@@ -451,7 +451,7 @@ def test_layers_of_two_branches(frozen):
     torch.testing.assert_close(both, sum(m / m.abs().amax((1, 2), keepdim=True) for m in alone) / 2, **CLOSE)
 
 
-# --- the input ------------------------------------------------------------------------------------------------------------
+# --- the input -------------------------------------------------------------------------------------------------------
 
 
 def test_the_input_and_a_layer_of_that_name():
@@ -462,7 +462,7 @@ def test_the_input_and_a_layer_of_that_name():
     assert raw(net, x, "grad-cam:layer=input").shape == (2, 4, 4)
 
 
-# --- refusals -------------------------------------------------------------------------------------------------------------
+# --- refusals --------------------------------------------------------------------------------------------------------
 
 
 class Odd(nn.Module):

@@ -211,8 +211,18 @@ def test_12_the_two_strongest_classes_contrast_as_exact_negatives(y):
 # --- maps (10, 11, 13, 14, 16) ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("explainer", ["grad-cam:relu=false", "input-x-gradient:layer=auto", "hires-cam:relu=false", "cam:relu=false",
-                                       "gradient", "smooth:samples=2@gradient", "integrated-gradients:steps=4"])  # fmt: skip
+@pytest.mark.parametrize(
+    "explainer",
+    [
+        "grad-cam:relu=false",
+        "input-x-gradient:layer=auto",
+        "hires-cam:relu=false",
+        "cam:relu=false",
+        "gradient",
+        "smooth:samples=2@gradient",
+        "integrated-gradients:steps=4",
+    ],
+)
 @pytest.mark.parametrize("way", WAYS)
 def test_10_one_way_back_equals_the_loop_over_classes(explainer, way):
     net, n = toy().float(), 4

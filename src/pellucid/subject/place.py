@@ -90,13 +90,12 @@ def find_place(model: nn.Module, images: Tensor, ask: Ask, grid: Grid = None, ab
 
 
 def prefixes_of(model: nn.Module) -> Sequence[int]:
-    """How many tokens may stand before the grid: as timm says, or no more than are learned, and at least one."""
+    """How many tokens may stand before the grid: first what timm tells, then none to as many as are learned."""
     told = getattr(model, "num_prefix_tokens", None)
-    if told is not None:
-        return told, 0
     named = [(path.rpartition(".")[2], p) for path, p in model.named_parameters()]
     learned = [p.numel() // p.shape[-1] for name, p in named if p.ndim and TOKENS.search(name)]
-    return range(min(MOST_PREFIX, max(1, sum(learned)) + 1))
+    known = () if told is None else (told,)
+    return *known, *range(min(MOST_PREFIX, max(1, sum(learned)) + 1))  # a class token may be a mean
 
 
 def _awake(model: nn.Module) -> Callable[..., Any]:
