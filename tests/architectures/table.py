@@ -194,7 +194,7 @@ resnet18                      96×128   layer4                                3�
 resnext50_32x4d               96×128   layer4                                3×4    map
 squeezenet1_1                 96×128   classifier.2                          5×7    map
 densenet121                   96×128   features                              3×4    map
-googlenet                     96×128   inception5b                           3×4    map       init_weights=False,aux_logits=False
+googlenet                     96×128   inception5b                 3×4    map       init_weights=False,aux_logits=False
 inception_v3                  160×192  Mixed_7c                              3×4    map       init_weights=False
 mnasnet0_5                    96×128   layers                                3×4    map
 shufflenet_v2_x0_5            96×128   conv5                                 3×4    map

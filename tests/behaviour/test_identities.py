@@ -191,11 +191,10 @@ def test_09_the_map_of_a_contrast_is_right_at_a_large_gap(explainer, gap):
     truth = explain(x(), explainer, "contrast", net, target=0).maps
     single = explain(x().float(), explainer, "contrast", net.float(), target=0).maps
     assert truth.abs().max() > 0
-    torch.testing.assert_close(single, truth, rtol=1e-4, atol=1e-5 * float(truth.abs().max()))
-    # asked for the softmax, the same explainer points elsewhere
-    usual = explain(x().float(), explainer, lambda y: y.softmax(1)[:, 0], net).maps
-    both = torch.stack([usual.flatten(), truth.flatten()])
-    assert not usual.any() or torch.corrcoef(both)[0, 1] < 0.99
+    torch.testing.assert_close(single, truth, rtol=1e-5, atol=1e-6 * float(truth.abs().max()))
+    if gap == 20:  # asked for the softmax, the same explainer points elsewhere; beyond 100 nowhere
+        usual = explain(x().float(), explainer, lambda y: y.softmax(1)[:, 0], net).maps
+        assert torch.corrcoef(torch.stack([usual.flatten(), truth.flatten()]))[0, 1] < 0.9
 
 
 @settings(deadline=None, max_examples=25)
