@@ -130,3 +130,20 @@ def test_refusals_leave_the_model_as_it_was():
         pl.explain(net, x, "grad-cam:layer=again", ask="logit")
     assert all(module.training and not module._forward_hooks for module in net.modules())
     assert "layer=stem" in pl.explain(net, x, "grad-cam", ask="logit").explainer
+
+
+@pytest.mark.parametrize("name", ["register_tokens", "prefix", "memory"])
+@pytest.mark.parametrize("size, grid", [((64, 64), (4, 4)), ((64, 96), (4, 6))])
+def test_registers_under_any_name(name, size, grid):
+    class Registers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.proj, self.norm, self.head = nn.Conv2d(3, 32, 16, 16), nn.LayerNorm(32), nn.Linear(32, 3)
+            setattr(self, name, nn.Parameter(torch.randn(1, 5, 32)))
+
+        def forward(self, x):
+            before = getattr(self, name).expand(len(x), -1, -1)
+            return self.head(self.norm(torch.cat([before, self.proj(x).flatten(2).mT], 1)).mean(1))
+
+    place = Subject(Registers().eval()).place(torch.randn(1, 3, *size))
+    assert (place.path, place.layout.grid, place.layout.prefix) == ("norm", grid, 5)

@@ -388,6 +388,18 @@ def test_layers_are_fused_after_resizing_each_at_its_own_scale():
             torch.testing.assert_close(e.raw[i], wanted, **CLOSE)
 
 
+def test_a_layer_before_an_in_place_relu():
+    """It is seen as it was before."""
+    network = net("tiny-cnn")
+    e = pl.explain(network, x(), "hires-cam:relu=false,layer=features.2.1", target=1)
+    first, second, (convolution, norm, _) = network.features
+    for i in range(N):
+        a = norm(convolution(second(first(x()[i : i + 1])))).detach().requires_grad_()
+        (g,) = torch.autograd.grad(network.head(relu(a).mean((2, 3)))[0, 1], a)
+        assert (a < 0).any()
+        torch.testing.assert_close(e.raw[i], (a * g)[0].sum(0).detach(), **CLOSE)
+
+
 def test_edges():
     """The length of Sobel's gradient of the grey image."""
     grey = x().mean(1)

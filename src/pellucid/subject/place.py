@@ -90,12 +90,20 @@ def find_place(model: nn.Module, images: Tensor, ask: Ask, grid: Grid = None, ab
 
 
 def prefixes_of(model: nn.Module) -> Sequence[int]:
-    """How many tokens may stand before the grid: first what timm tells, then none to as many as are learned."""
+    """How many tokens may stand before the grid: first what timm tells, then none to as many as are learned.
+
+    Learned tokens are known by their name or by their shape [1, p, k]. One is always thinkable: it may be a mean.
+    """
     told = getattr(model, "num_prefix_tokens", None)
-    named = [(path.rpartition(".")[2], p) for path, p in model.named_parameters()]
-    learned = [p.numel() // p.shape[-1] for name, p in named if p.ndim and TOKENS.search(name)]
-    known = () if told is None else (told,)
-    return *known, *range(min(MOST_PREFIX, max(1, sum(learned)) + 1))  # a class token may be a mean
+    named, shaped = [0], [1]
+    for path, p in model.named_parameters():
+        name = path.rpartition(".")[2]
+        if p.ndim and TOKENS.search(name):
+            named.append(p.numel() // p.shape[-1])
+        elif p.ndim == 3 and len(p) == 1 and p.shape[1] < MOST_PREFIX and "pos" not in name:
+            shaped.append(p.shape[1])
+    most = min(MOST_PREFIX - 1, sum(named) + max(shaped))
+    return *(() if told is None else (told,)), *range(most + 1)
 
 
 def _awake(model: nn.Module) -> Callable[..., Any]:
