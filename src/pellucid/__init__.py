@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pellucid import data as data
     from pellucid import explainers as explainers
     from pellucid import networks as networks
     from pellucid import questions as questions
@@ -32,6 +33,7 @@ _HOME = {  # where each public name lives; a module is its own home
     "Subject": "subject",
     "catalog": "registry",
     "check": "contracts",
+    "data": "",
     "explain": "explanation",
     "explainers": "",
     "load_model": "networks",

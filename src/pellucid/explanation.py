@@ -41,6 +41,7 @@ class Explanation:
     raw: Tensor | None = None  # the explainer's own attribution, before reduction and resizing
     target: Tensor | None = None  # int64 [n] or [n, k]; -1 where the question has none
     value: Tensor | None = None  # float32 [n], [n, k], …: what was asked about, at the clean input
+    owed: Tensor | None = None  # like value: what raw would sum to if it were complete, where theory says so
     explainer: str = "given"  # canonical text form, with the layer that was picked
     ask: str | tuple[str, ...] = "none"
     model: str = "none"
@@ -75,6 +76,14 @@ class Explanation:
 
     def __iter__(self) -> Iterator["Explanation"]:
         return (self[i] for i in range(len(self)))
+
+    @property
+    def error(self) -> Tensor | None:
+        """How far raw is from complete: |Σ raw − owed| / |owed|, like value; none where theory promises nothing."""
+        if self.owed is None or self.raw is None:
+            return None
+        total = self.raw.flatten(self.owed.ndim).double().sum(-1)
+        return ((total - self.owed).abs() / self.owed.abs().double()).float()
 
     def numpy(self) -> np.ndarray:
         """The maps as an array."""
@@ -386,6 +395,7 @@ class _Part:
     raw: list[Tensor]
     maps: list[Tensor]
     scores: list[Score]
+    owed: list[Tensor | None]
     picked: Explainer
 
 
@@ -401,7 +411,9 @@ def _answer(
     distinct = scores if explainer.asked else scores[:1]
     raw = [r.detach() for r in picked.attribute_all(subject, images, distinct)]
     raw = raw if explainer.asked else raw * len(scores)
-    return _Part(raw, [_shown(explainer, r, images) for r in raw], scores, picked)
+    with torch.no_grad():
+        owed = [picked.owes(subject, images, score) for score in scores]
+    return _Part(raw, [_shown(explainer, r, images) for r in raw], scores, owed, picked)
 
 
 def _shown(explainer: Explainer, raw: Tensor, images: Tensor) -> Tensor:
@@ -437,6 +449,7 @@ def _gathered(parts: list[_Part], images: Tensor, model: nn.Module, options: _Op
         raw=grid(lambda part: part.raw),
         target=target[:, 0] if k == 1 else target,
         value=grid(lambda part: [s.clean.float() for s in part.scores]),
+        owed=grid(lambda part: [o.float() for o in part.owed if o is not None]) if None not in parts[0].owed else None,
         explainer=str(parts[0].picked),
         ask=texts[0] if q == 1 else texts,
         model=model_name(model),

@@ -17,6 +17,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -209,16 +210,26 @@ def catalog(family: str) -> Catalog:
     """The members of a family, ours by file name, others' by entry point `pellucid.<family>`."""
     if family not in families():
         raise UnknownName(f"there is no family {family!r}; {did_you_mean(family, families())}")
-    places: dict[str, Any] = {path.stem.replace("_", "-"): f"{PACKAGE}.{family}.{path.stem}" for path in _files(family)}
+    home = ".".join((PACKAGE, *_folders()[family].relative_to(_home()).parts))
+    places: dict[str, Any] = {path.stem.replace("_", "-"): f"{home}.{path.stem}" for path in _files(family)}
     for entry in importlib.metadata.entry_points(group=f"{PACKAGE}.{family}"):
         places.setdefault(entry.name, entry)
     return Catalog(family, places)
 
 
-@cache
 def families() -> tuple[str, ...]:
-    """Every subpackage that has a `_base.py`."""
-    return tuple(sorted(path.parent.name for path in _home().glob("*/_base.py")))
+    """Every family there is."""
+    return tuple(sorted(_folders()))
+
+
+@cache
+def _folders() -> dict[str, Path]:
+    """Every family and its subpackage: the one whose `_base.py` declares `family="datasets"`; read, not imported."""
+    found: dict[str, Path] = {}
+    for path in sorted(_home().rglob("_base.py")):
+        for family in re.findall(r'^class .*\bfamily="(\w+)"', path.read_text(encoding="utf-8"), re.MULTILINE):
+            found[family] = path.parent
+    return found
 
 
 def one_of(family: str) -> str:
@@ -231,12 +242,13 @@ def _home() -> Path:
 
 
 def _files(family: str) -> list[Path]:
-    return [path for path in sorted((_home() / family).glob("*.py")) if not path.stem.startswith("_")]
+    return [path for path in sorted(_folders()[family].glob("*.py")) if not path.stem.startswith("_")]
 
 
 def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a family's package: `pl.explainers.GradCAM` imports `grad_cam.py`."""
-    family = package.rpartition(".")[2]
+    folder = _home().joinpath(*package.split(".")[1:])
+    family = next(name for name, place in _folders().items() if place == folder)
 
     def find(attribute: str) -> Any:
         if attribute.startswith("__"):
@@ -245,7 +257,7 @@ def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
             if path.stem.replace("_", "") == attribute.lower():
                 return catalog(family)[path.stem.replace("_", "-")]
         known = [class_name(path) for path in _files(family)]
-        raise AttributeError(f"pellucid.{family} has no {attribute}; {did_you_mean(attribute, known)}")
+        raise AttributeError(f"{package} has no {attribute}; {did_you_mean(attribute, known)}")
 
     def names() -> list[str]:
         return sorted(class_name(path) for path in _files(family))

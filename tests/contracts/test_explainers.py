@@ -10,7 +10,14 @@ MEMBERS = catalog("explainers")
 CASES = [case for name in MEMBERS for case in cases(MEMBERS[name])]
 
 # who may refuse what, and on which network; everything else must answer
-MAY_REFUSE = {("cam", "tiny-vit"), ("cam", "region")}
+MAY_REFUSE = {
+    ("cam", "tiny-vit"),
+    ("cam", "region"),
+    ("fullgrad", "tiny-vit"),
+    ("guided-backprop", "tiny-vit"),
+    ("deconvnet", "tiny-vit"),
+    ("guided-grad-cam", "tiny-vit"),
+}
 
 
 @pytest.mark.parametrize("check", explainers.CHECKS, ids=lambda check: check.__name__)

@@ -45,6 +45,10 @@ class Explainer(Named, family="explainers"):
         """Where it looks in the clean forward, so that this forward is shared: INPUT, layers, or nowhere."""
         return None
 
+    def owes(self, subject: Subject, images: Tensor, score: Score) -> Tensor | None:
+        """[n]: what the raw map would sum to if it were complete; none where theory promises nothing."""
+        return None
+
     def reduce(self, raw: Tensor) -> Tensor:
         """[n, h, w] from the explainer's own shape."""
         return raw.sum(1)
@@ -83,7 +87,7 @@ class LayerExplainer(Explainer):
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
         looks = subject.look_all(images, scores, self.layer, self.grid)
         maps = [[self.spread(a, gradients[i]) for a, gradients in looks] for i in range(len(scores))]
-        return [self._clip(self._fuse(layers, images), score) for layers, score in zip(maps, scores, strict=True)]
+        return [self.clipped(self.fused(layers, images), score) for layers, score in zip(maps, scores, strict=True)]
 
     def picked(self, subject: Subject, images: Tensor) -> "Explainer":
         return self.but(layer=subject.place(images, self.grid).path) if self.layer in (None, "auto") else self
@@ -97,11 +101,17 @@ class LayerExplainer(Explainer):
     def _clips(self, question: Question) -> bool:
         return question.one_sided if self.relu is None else self.relu
 
-    def _clip(self, maps: Tensor, score: Score) -> Tensor:
+    def clipped(self, maps: Tensor, score: Score) -> Tensor:
+        """The map, or the part of it above zero."""
         return maps.relu() if self._clips(score.question) else maps
 
-    def _fuse(self, maps: list[Tensor], images: Tensor) -> Tensor:
+    def fused(self, maps: list[Tensor], images: Tensor) -> Tensor:
+        """One map of several layers'."""
         if len(maps) == 1:
             return maps[0]
-        stack = torch.stack([unit_size(resize(m, size_of(images))) for m in maps])
+        stack = torch.stack([self.scaled(unit_size(resize(m, size_of(images))), m is maps[-1]) for m in maps])
         return stack.amax(0) if self.fuse == "max" else stack.mean(0)
+
+    def scaled(self, maps: Tensor, last: bool) -> Tensor:
+        """A layer's map, divided by its peak, as it goes into the fusion."""
+        return maps

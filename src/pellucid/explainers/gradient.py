@@ -10,6 +10,7 @@
 (-2.0, 4.0, 3.0)
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -44,6 +45,9 @@ class Gradient(Explainer, name="gradient", paper="arXiv:1312.6034"):
 
     def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
         return subject.gradient(images, score)
+
+    def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
+        return subject.gradients(images, scores)
 
     def at(self, subject: Subject, images: Tensor) -> tuple[str, ...]:
         return INPUT

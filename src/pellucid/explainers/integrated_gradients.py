@@ -2,10 +2,13 @@
 
     M = (x − x′) · Σ_i w_i ∂score/∂x at x′ + s_i (x − x′),     s, w a quadrature of [0, 1]
 
-Complete: Σ M = followed(x) − followed(x′), up to the quadrature's error. The score's direction is fixed at x unless
-the question is live: contrast is complete to the difference of ⟨w, y⟩, `contrast:live=true` to that of the
-log-odds, a probability to that of p_t. The baseline is a number in the model's input space (0 is the mean colour of
-normalised images), or a tensor of the image's shape.
+Complete: Σ M = followed(x) − followed(x′), up to the quadrature's error, which the explanation reports (`e.error`). The
+score's direction is fixed at x unless the question is live: contrast is complete to the difference of ⟨w, y⟩,
+`contrast:live=true` to that of the log-odds, a probability to that of p_t.
+
+The baseline x′ is a number (0 is the mean colour of normalised images) or an image in the model's space, or with
+`space=pixel` in [0, 1]; or black, mean (each image's mean colour), blur (each image blurred by `sigma` of its shorter
+side), or noise (uniform).
 
 >>> linear = lambda x: torch.full_like(x, 3.0)
 >>> integrated_gradients(torch.tensor([[2.0]]), torch.tensor([[1.0]]), linear, *quadrature("gauss", 4)).item()
@@ -20,6 +23,7 @@ from torch import Tensor
 
 from pellucid.errors import BadInput
 from pellucid.explainers._base import Between, Explainer, Score, Subject
+from pellucid.explainers._baseline import Kind, Space, Spread, baselines
 from pellucid.maths.quadrature import Rule, quadrature
 
 
@@ -29,12 +33,15 @@ def integrated_gradients(
     gradient: Callable[[Tensor], Tensor],
     points: Sequence[float],
     weights: Sequence[float],
+    together: int = 1,
 ) -> Tensor:
-    """The shape of x; `gradient` is asked once a point."""
+    """The shape of x; `gradient` is asked of some points together, the copies of the batch one after another."""
     way = x - baseline
     total: Tensor | float = 0.0
-    for s, w in zip(points, weights, strict=True):
-        total = total + w * gradient(baseline + s * way)
+    for i in range(0, len(points), together):
+        s, w = (torch.tensor(v[i : i + together]).to(x).view(-1, *[1] * x.ndim) for v in (points, weights))
+        at = (baseline + s * way).flatten(0, 1)
+        total = total + (w * gradient(at).unflatten(0, (len(s), len(x)))).sum(0)
     return way * total
 
 
@@ -52,24 +59,30 @@ class IntegratedGradients(Explainer, name="integrated-gradients", paper="arXiv:1
 }"""
 
     steps: Annotated[int, Between(1)] = 32
-    baseline: float | Tensor = 0.0
+    baseline: Kind | float | Tensor = 0.0
     rule: Rule = "gauss"
+    space: Space = "model"
+    sigma: Spread = 0.1
+    seed: int | None = None
 
     def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
-        return integrated_gradients(
-            images,
-            self.start(images),
-            lambda x: subject.gradient(x, score).to(images),
-            *quadrature(self.rule, self.steps),
-        )
+        def gradient(x: Tensor) -> Tensor:
+            return subject.gradient(x, score.times(len(x) // len(images))).to(images)
 
-    def start(self, images: Tensor) -> Tensor:
-        """The baseline, of the images' shape; one for all, so that a batch is its images."""
-        baseline = torch.as_tensor(self.baseline, dtype=images.dtype, device=images.device)
-        try:
-            return baseline.expand(images.shape[1:]).expand_as(images)
-        except RuntimeError:
+        rule = quadrature(self.rule, self.steps)
+        return integrated_gradients(images, self.start(subject, images), gradient, *rule, subject.copies(len(images)))
+
+    def owes(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
+        way = (images, self.start(subject, images))
+        end, start = (score.followed(subject.answered(x)) for x in way)
+        return end - start
+
+    def start(self, subject: Subject, images: Tensor) -> Tensor:
+        """The baseline of every image; a batch is its images, so a tensor is one image for all."""
+        if isinstance(self.baseline, Tensor) and self.baseline.ndim == images.ndim and len(self.baseline) != 1:
             raise BadInput(
-                f"the baseline has shape {tuple(baseline.shape)}, the images {tuple(images.shape)}; give one number, "
-                f"or one image {list(images.shape[1:])}."
-            ) from None
+                f"the baseline has shape {tuple(self.baseline.shape)}, which is {len(self.baseline)} images; "
+                f"integrated-gradients takes one for all, gradient-shap several."
+            )
+        chance = self.generator(subject, self.seed)
+        return baselines(self.baseline, self.space, self.sigma, images, subject.model, 1, chance)[0]

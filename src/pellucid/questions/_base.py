@@ -105,6 +105,10 @@ class Score:
             return self.value(output)
         return (self.frozen.to(output.device) * precise(output)).flatten(1).sum(1)
 
+    def times(self, copies: int) -> "Score":
+        """The score of the whole batch, so many times over."""
+        return self if copies == 1 else self[torch.arange(len(self.target), device=self.target.device).repeat(copies)]
+
     def __getitem__(self, rows: Tensor | slice) -> "Score":
         """The score of some rows, in any order and number."""
         frozen = None if self.frozen is None else self.frozen[rows]

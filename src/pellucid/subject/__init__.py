@@ -19,6 +19,7 @@ from pellucid.maths.grids import Layout, layout_of
 from pellucid.subject.batch import Batch
 from pellucid.subject.batch import as_batch as as_batch
 from pellucid.subject.place import Place, find_place, prefixes_of
+from pellucid.subject.rectifiers import Rule, rectified
 from pellucid.subject.state import first_tensor, unwrapped
 from pellucid.subject.state import undisturbed as undisturbed
 
@@ -37,9 +38,12 @@ class Pass:
     at: tuple[str, ...]
     output: Tensor
     leaves: list[Tensor] = field(default_factory=list)
+    ears: list[Callable[[str, Tensor], None]] = field(default_factory=list)  # told every gradient, while they are here
 
 
 INPUT = ("",)  # a layer may be called "input"
+EVERYWHERE = ("", "*")  # the input, with every innermost module overheard
+STACK = 8  # rows of a forward that is filled with copies of few images, where no batch_size is said
 
 
 class Subject:
@@ -94,25 +98,39 @@ class Subject:
             raise BadModel(f"the model's output is NaN or infinite for sample {row}; explain needs finite outputs.")
         return output
 
+    def answered(self, images: Tensor) -> Tensor:
+        """The answer to these images, without a way back; the clean one is not computed again."""
+        if self._clean and self._clean.images is images:
+            return self._clean.output.detach()
+        with torch.no_grad():
+            return self(images)
+
+    def copies(self, n: int) -> int:
+        """How many copies of n images go into one forward."""
+        return max(1, (self.batch_size or STACK) // n)
+
     def forget(self) -> None:
         """Free the clean forward."""
         self._clean = self.batch = None
 
     def forward(self, images: Tensor, at: tuple[str, ...] | None) -> Pass:
-        """One forward, with a way back to the input (`INPUT`), to layers, or to nothing (None)."""
+        """One forward, with a way back to the input (`INPUT`), to layers, to both ("" the first), or to nothing."""
         # fused attention has no second derivative
         with sdpa_kernel(SDPBackend.MATH) if self.trainable else nullcontext():
             if at is None:
                 with torch.set_grad_enabled(self.trainable):
                     return Pass(images, (), self(images))
-            if at == INPUT:
+            if at[0] == "":
                 leaf = images if self.trainable and images.requires_grad else images.detach().requires_grad_()
                 with torch.enable_grad():
-                    return Pass(images, at, self(leaf.clone()), [leaf])
-            return self._watch(images, at)
+                    run = self._overheard(leaf) if at == EVERYWHERE else self._watch(leaf.clone(), at, {"": leaf})
+            else:
+                with torch.set_grad_enabled(self.trainable):
+                    run = self._watch(images, at, {})
+            run.images = images
+            return run
 
-    def _watch(self, images: Tensor, at: tuple[str, ...]) -> Pass:
-        seen: dict[str, Tensor] = {}
+    def _watch(self, images: Tensor, at: tuple[str, ...], seen: dict[str, Tensor]) -> Pass:
 
         def catch(path: str) -> Callable[..., Any]:
             def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
@@ -131,10 +149,9 @@ class Subject:
 
             return hook
 
-        handles = [self.module(path).register_forward_hook(catch(path)) for path in at]
+        handles = [self.module(path).register_forward_hook(catch(path)) for path in at if path]
         try:
-            with torch.set_grad_enabled(self.trainable):
-                output = self(images)
+            output = self(images)
         finally:
             for handle in handles:
                 handle.remove()
@@ -142,6 +159,28 @@ class Subject:
         if missing:
             raise BadLayer(f"the layer {missing[0]} does not run in a forward of this model; name one that runs.")
         return Pass(images, at, output, [seen[path] for path in at])
+
+    def _overheard(self, leaf: Tensor) -> Pass:
+        ears: list[Callable[[str, Tensor], None]] = []  # of its own: a hook that knew the pass would keep it for ever
+
+        def catch(path: str) -> Callable[..., None]:
+            def tell(gradient: Tensor) -> None:
+                for ear in ears:
+                    ear(path, gradient)
+
+            def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+                if isinstance(output, Tensor) and output.requires_grad:
+                    output.register_hook(tell)  # before an in-place ReLU behind us
+
+            return hook
+
+        inner = [(path, module) for path, module in self.model.named_modules() if not any(module.children())]
+        handles = [module.register_forward_hook(catch(path)) for path, module in inner]
+        try:
+            return Pass(leaf, EVERYWHERE, self(leaf.clone()), [leaf], ears)
+        finally:
+            for handle in handles:
+                handle.remove()
 
     # --- ways back -------------------------------------------------------------------------------------------------
 
@@ -167,30 +206,81 @@ class Subject:
 
     def gradient(self, images: Tensor, score: Any) -> Tensor:
         """d score / d images, of the images' shape, in float32 or better."""
-        return precise(self.pull(self._at(images, INPUT), [score])[0][0])
+        return self.gradients(images, [score])[0]
+
+    def gradients(self, images: Tensor, scores: Sequence[Any], relu: Rule | None = None) -> list[Tensor]:
+        """d score / d images for every score: one forward. `relu`: the way back through ReLUs by another rule."""
+        return [precise(g) for [g] in self.pull(self._at(images, INPUT), scores, relu)]
+
+    def look_twice(
+        self, images: Tensor, scores: Sequence[Any], layer: Layers, grid: Grid, relu: Rule | None
+    ) -> tuple[list[tuple[Tensor, Tensor]], list[Tensor]]:
+        """For every score activation and gradient of one layer, and the gradient at the images, there by another rule:
+        one forward for both ways back."""
+        [path] = self.layers(images, layer, grid)
+        run = self._at(images, ("", path))
+        [leaf, hidden] = run.leaves
+        layout = self.layout(path, hidden, images, grid)
+        looks: list[tuple[Tensor, Tensor]] = []
+        for [g] in self.pull(Pass(run.images, (path,), run.output, [hidden]), scores, keep=True):
+            _refuse_dead(path, layout, g)
+            looks.append((precise(layout.map(hidden)), precise(layout.map(g))))
+        back = self.pull(Pass(run.images, INPUT, run.output, [leaf]), scores, relu, keep=run is self._clean)
+        return looks, [precise(g) for [g] in back]
+
+    def activations(self, images: Tensor, layer: Layers = None, grid: Grid = None) -> list[Tensor]:
+        """The activation [n, k, h, w] of each layer."""
+        at = self.layers(images, layer, grid)
+        leaves = self._at(images, at).leaves
+        return [
+            precise(self.layout(path, leaf, images, grid).map(leaf)) for path, leaf in zip(at, leaves, strict=True)
+        ]
+
+    def overhear(
+        self, images: Tensor, scores: Sequence[Any], ear: Callable[[str, Tensor, Any], Any]
+    ) -> tuple[Tensor, list[tuple[Tensor, list[Any]]]]:
+        """The output; and for every score the gradient at the images, and what `ear(path, gradient, score)` makes of the
+        gradient at the output of every innermost module, a call each: no gradient is kept."""
+        run = self._at(images, EVERYWHERE)
+        back = Pass(run.images, INPUT, run.output, run.leaves)
+        answers: list[tuple[Tensor, list[Any]]] = []
+        for i, score in enumerate(scores):
+            heard: list[Any] = []
+            run.ears.append(lambda path, g, score=score, heard=heard: heard.append(ear(path, precise(g), score)))
+            try:
+                [[gradient]] = self.pull(back, [score], keep=i + 1 < len(scores) or run is self._clean)
+            finally:
+                run.ears.clear()
+            answers.append((precise(gradient), heard))
+        return run.output, answers
 
     def watched(self, images: Tensor, path: str, grid: Grid = None) -> tuple[Pass, Tensor]:
         """A forward watched at one layer, and its activation [n, k, h, w]."""
         run = self._at(images, (path,))
         return run, precise(self.layout(path, run.leaves[0], images, grid).map(run.leaves[0]))
 
-    def pull(self, run: Pass, scores: Sequence[Any]) -> list[list[Tensor]]:
-        """For every score the gradients at the leaves."""
+    def pull(
+        self, run: Pass, scores: Sequence[Any], relu: Rule | None = None, keep: bool = False
+    ) -> list[list[Tensor]]:
+        """For every score the gradients at the leaves; keep: for another pull."""
+        if relu and self.trainable:
+            raise BadModel("a way back by another rule has no gradient for the weights; train on a plain gradient map.")
         if not run.output.requires_grad:
             raise BadModel(
                 f"the model's output does not depend on {run.at[0] or 'input'} by any gradient; "
                 f"name a layer before the head, and check that forward runs without no_grad or detach."
             )
         cotangents, scales = zip(*(_fitting(score.cotangent(run.output), run.output) for score in scores), strict=True)
-        gradients = self._vjp(run, cotangents)
+        with rectified(relu):
+            gradients = self._vjp(run, cotangents, keep)
         return [
             [g if s is None else g.float() / s.view(-1, *[1] * (g.ndim - 1)) for g in per_leaf]
             for per_leaf, s in zip(gradients, scales, strict=True)
         ]
 
-    def _vjp(self, run: Pass, cotangents: Sequence[Tensor]) -> list[list[Tensor]]:
-        many = len(cotangents) > 1 and run.at != INPUT and not self.trainable
-        keep = self.trainable or run is self._clean
+    def _vjp(self, run: Pass, cotangents: Sequence[Tensor], keep: bool) -> list[list[Tensor]]:
+        many = len(cotangents) > 1 and run.at[0] != "" and not self.trainable
+        keep = keep or self.trainable or run is self._clean
         if many:
             try:  # measured faster than a loop at late layers, slower at the input
                 stacked = torch.autograd.grad(

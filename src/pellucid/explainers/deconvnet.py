@@ -1,0 +1,45 @@
+"""DeconvNet (Zeiler & Fergus, 2014).
+
+    M = ∂score/∂x, but the way back through a ReLU is a ReLU itself:
+    g_before = g_behind · [g_behind > 0]
+
+Max-pooling goes back through the places it took, as ever; without it the map would not depend on which units were active.
+Every ReLU is met, module or function. Undefined for GELU, SiLU and their like, which is said. Not linear.
+
+>>> deconvolved(torch.tensor([2.0, -2.0, 2.0]), torch.tensor([True, True, False])).tolist()
+[2.0, 0.0, 2.0]
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from pellucid.explainers._base import INPUT, Explainer, Score, Subject
+
+
+def deconvolved(gradient: Tensor, open: Tensor) -> Tensor:
+    """The gradient before a ReLU, from the one behind it, wherever it is open."""
+    return gradient.relu()
+
+
+class DeconvNet(Explainer, name="deconvnet", paper="arXiv:1311.2901"):
+    """What would the network draw for this answer?"""
+
+    trainable = False
+    cite = """
+@inproceedings{zeiler2014visualizing,
+  title     = {Visualizing and Understanding Convolutional Networks},
+  author    = {Zeiler, Matthew D. and Fergus, Rob},
+  booktitle = {European Conference on Computer Vision},
+  year      = {2014},
+}"""
+
+    def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
+        return self.attribute_all(subject, images, [score])[0]
+
+    def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
+        return subject.gradients(images, scores, relu=deconvolved)
+
+    def at(self, subject: Subject, images: Tensor) -> tuple[str, ...]:
+        return INPUT
