@@ -1,11 +1,11 @@
 """Baselines: what an image is compared with, where a path begins.
 
-    black    0 of pixel space, as the model's normalisation has it
-    mean     each image's own mean colour
-    blur     each image blurred, σ = sigma · its shorter side
-    noise    uniform between the darkest and the brightest value of each image; the same draw for all
-    0.5      that value everywhere        } in the model's space, where 0 is the mean colour of normalised images,
-    tensor   one image for all            } or with space=pixel in [0, 1], normalised as the images are
+black    0 of pixel space, as the model's normalisation has it
+mean     each image's own mean colour
+blur     each image blurred, σ = sigma · its shorter side
+noise    uniform between the darkest and the brightest value of each image; the same draw for all
+0.5      that value everywhere        } in the model's space, where 0 is the mean colour of normalised images,
+tensor   one image for all            } or with space=pixel in [0, 1], normalised as the images are
 """
 
 from typing import Annotated, Literal

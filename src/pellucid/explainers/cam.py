@@ -44,7 +44,9 @@ class CAM(LayerExplainer, name="cam", paper="arXiv:1512.04150"):
             )
         run, activation = subject.watched(images, paths[0], self.grid)
         weight = self._classifier(subject.model, run.output, activation)
-        return [self.clipped(cam(activation, score.cotangent(run.output).to(weight) @ weight), score) for score in scores]
+        return [
+            self.clipped(cam(activation, score.cotangent(run.output).to(weight) @ weight), score) for score in scores
+        ]
 
     def _classifier(self, model: nn.Module, output: Tensor, activation: Tensor) -> Tensor:
         """The weights [classes, k] of the linear layer that turns the average of the activation into the output."""

@@ -95,7 +95,9 @@ class GradientSHAP(Explainer, name="gradient-shap", paper="arXiv:1705.07874"):
         )
 
     def owes(self, subject: Subject, images: Tensor, score: Score) -> Tensor | None:
-        if self.spread or (isinstance(self.baseline, str) and self.baseline == "noise"):  # every sample has its own: as many forwards again
+        if self.spread or (
+            isinstance(self.baseline, str) and self.baseline == "noise"
+        ):  # every sample has its own: as many forwards again
             return None
         starts = self.starts(subject, images, self.generator(subject, self.seed))
         ways = [score.followed(subject.answered(images)) - score.followed(subject.answered(start)) for start in starts]

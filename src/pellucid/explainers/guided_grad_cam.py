@@ -23,7 +23,7 @@ from pellucid.maths.maps import resize
 def guided_grad_cam(cam: Float[Tensor, "n h w"], gradient: Float[Tensor, "n c *size"]) -> Float[Tensor, "n c *size"]:
     """The guided gradient where the Grad-CAM is positive."""
     size = gradient.shape[2:]
-    cam = resize(cam, (1, size[0]) if len(size) == 1 else (size[0], size[1])).relu()
+    cam = resize(cam.relu(), (1, size[0]) if len(size) == 1 else (size[0], size[1]))
     return gradient * (cam if len(size) == 1 else cam[:, None])
 
 
