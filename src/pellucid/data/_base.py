@@ -1,7 +1,7 @@
 """What a data set is: records by number.
 
-    data = Dataset.make("scenes:classes=6,size=32")
-    data[0].image, data[0].label, data[0].masks, data.class_names[data[0].label]
+data = Dataset.make("scenes:classes=6,size=32")
+data[0].image, data[0].label, data[0].masks, data.class_names[data[0].label]
 """
 
 from collections.abc import Iterator, Sequence
@@ -74,3 +74,17 @@ class Dataset(Named, family="datasets"):
         if not len(chosen):
             raise BadInput(f"no records of {article(self.name)} are asked for; give at least one number.")
         return chosen
+
+
+def boxes_of(masks: Bool[Tensor, "k h w"]) -> Float[Tensor, "k 4"]:
+    """x0, y0, x1, y1 around the pixels of every mask, x1 and y1 just outside; zeros around none.
+
+    >>> boxes_of(torch.tensor([[[False, False, False], [False, True, True]]])).tolist()
+    [[1.0, 1.0, 3.0, 2.0]]
+    """
+    boxes = torch.zeros(len(masks), 4)
+    for box, mask in zip(boxes, masks, strict=True):
+        rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
+        if len(rows):
+            box[:] = torch.tensor([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+    return boxes

@@ -63,7 +63,7 @@ def _normalised(values: Tensor, images: Tensor, model: nn.Module) -> Tensor:
         return (values - mean) / std
     if bool((images < 0).any()) or bool((images > 1).any()):
         raise BadInput(
-            "the model carries no normalisation and the images are not in [0, 1], so what black is in them is not "
-            "known; load the model with pl.load_model, or give the baseline as a number or a tensor of the model's space."
+            "the model carries no normalisation and the images are not in [0, 1], so where black is in them is not "
+            "known; load the model with pl.load_model, or give the baseline as a number or tensor of the model's space."
         )
     return values

@@ -3,8 +3,8 @@
     M = ∂score/∂x, but the way back through a ReLU is a ReLU itself:
     g_before = g_behind · [g_behind > 0]
 
-Max-pooling goes back through the places it took, as ever; without it the map would not depend on which units were active.
-Every ReLU is met, module or function. Undefined for GELU, SiLU and their like, which is said. Not linear.
+Max-pooling goes back through the places it took, as ever; without it the map would not depend on which units were
+active. Every ReLU is met, module or function. Undefined for GELU, SiLU and their like, which is said. Not linear.
 
 >>> deconvolved(torch.tensor([2.0, -2.0, 2.0]), torch.tensor([True, True, False])).tolist()
 [2.0, 0.0, 2.0]

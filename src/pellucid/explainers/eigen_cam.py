@@ -2,9 +2,9 @@
 
     L = A v,   A [h·w, k] the activation, v its first right singular vector
 
-Asks nothing: the map is the same for every class and question, and no way back is needed. The sign of v is arbitrary, and
-is chosen so that L sums to more than zero; behind a ReLU L has one sign anyhow. `centre=true` takes the mean of every
-channel away first, as some code does: L then sums to zero, and the side with the longer tail is called positive.
+Asks nothing: the map is the same for every class and question, and no way back is needed. The sign of v is arbitrary,
+and is chosen so that L sums to more than zero; behind a ReLU L has one sign anyhow. `centre=true` takes the mean of
+every channel away first, as some code does: L then sums to zero, and the side with the longer tail is called positive.
 
 >>> A = torch.tensor([[[[3.0, 0.0]], [[4.0, 0.0]]]])
 >>> eigen_cam(A, centre=False).round(decimals=4).abs().tolist()
@@ -23,8 +23,8 @@ from pellucid.questions import Question
 
 def eigen_cam(activation: Float[Tensor, "n k h w"], centre: bool) -> Float[Tensor, "n h w"]:
     """The activation along its own main direction."""
-    A = activation.flatten(2)  # [n, k, h·w]: A v = σ u, from the smaller of the two Gram matrices
-    A = A - A.mean(2, keepdim=True) if centre else A
+    flat = activation.flatten(2)
+    A = flat - flat.mean(2, keepdim=True) if centre else flat  # A v = σ u, from the smaller of the two Gram matrices
     if A.shape[1] < A.shape[2]:
         main = torch.einsum("nkp,nk->np", A, _first(A @ A.mT))
     else:

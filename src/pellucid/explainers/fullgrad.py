@@ -6,12 +6,12 @@ holds exactly for networks of ReLUs; in evaluation mode a BatchNorm has the bias
 parts where they arise:
 
     rectify=true     M = ψ(x · g) + Σ_l Σ_c ψ(b_l · g_l),   ψ = resize(min-max(|·|)), layer by layer: as published
-    rectify=false    M = resize(Σ_c x · g) + Σ_l resize(Σ_c b_l · g_l): signed and linear in the score; every resized
-                     layer is divided by the enlargement, so that M sums to what its parts do (mass=false: it is not)
+    rectify=false    M = resize(Σ_c x · g) + Σ_l resize(Σ_c b_l · g_l): signed, linear in the score; every layer is
+                     divided by its enlargement, so that M sums to what its parts do (mass=false: it is not)
 
 By default rectify is on for questions that ask only for evidence (logit, probability), off for contrast, similarity and
-units. Biases of linear layers count in the sum and have no place in the map. The sum is checked in every call: a network
-with other non-linearities, or a bias that is added outside a module, is refused.
+units. Biases of linear layers count in the sum and have no place in the map. The sum is checked in every call: networks
+with other non-linearities, or with a bias that is added outside a module, are refused.
 
 >>> signed_part(torch.tensor([[[[2.0]], [[1.0]]]]), torch.tensor([3.0, -1.0])).item()
 5.0
@@ -126,8 +126,8 @@ def _check(parts: Sequence[Part], score: Score, output: Tensor, model: str) -> N
     if float(off.max()) > (1e-3 if output.dtype in (torch.float32, torch.float64) else 0.1):
         row = int(off.argmax())
         raise BadModel(
-            f"fullgrad is complete for networks of ReLUs whose biases are in convolutions, BatchNorms and linear layers, "
-            f"and of {model} its parts sum to {float(sums.sum(0)[row]):.4g} where the score is {float(owed[row]):.4g}; "
+            f"fullgrad is complete for networks of ReLUs with biases in convolutions, BatchNorm and linear layers; "
+            f"of {model} its parts sum to {float(sums.sum(0)[row]):.4g} where the score is {float(owed[row]):.4g}; "
             f"use integrated-gradients."
         )
 

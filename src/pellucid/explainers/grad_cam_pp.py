@@ -1,10 +1,10 @@
 """Grad-CAM++ (Chattopadhay et al., 2018).
 
-    L = Σ_k w_k A_k,   w_k = Σ_ij α_k(i, j) · ReLU(g_k(i, j)),   α_k(i, j) = g² / (2 g² + S_k g³) = 1 / (2 + S_k g),
+    L = Σ_k w_k A_k,   w_k = Σ_ij α_k(i, j) · ReLU(g_k(i, j)),   α_k = g² / (2 g² + S_k g³) = 1 / (2 + S_k g),
 
-with g = ∂score/∂A_k(i, j) and S_k = Σ_ab A_k(a, b): equation 19 of the paper for exp(score), whose derivatives are powers
-of g. Where g = 0, α = 0. No ε is needed, because only cells with g > 0 count and S ≥ 0 behind a ReLU; where activations
-have both signs the denominator may cross zero, and the weights lose their meaning. Not linear: score · 2 is another map.
+with g = ∂score/∂A_k(i, j) and S_k = Σ_ab A_k(a, b): equation 19 of the paper for exp(score), whose derivatives are
+powers of g. No ε is needed, because only cells with g > 0 count and S ≥ 0 behind a ReLU; where activations have both
+signs the denominator may cross zero, and the weights lose their meaning. Not linear: twice the score is another map.
 
 >>> A = torch.tensor([[[[1.0, 2.0]]]])
 >>> G = torch.tensor([[[[2.0, -1.0]]]])

@@ -2,12 +2,12 @@
 
     M = mean_i (x_i − x′_i) · ∂score/∂x at x′_i + u_i (x_i − x′_i),   x_i = x + ε_i,   ε_i ~ N(0, σ²),
 
-with baselines x′_i drawn from a distribution, u_i one in each of `samples` equal parts of [0, 1] (`stratify=false`: anywhere),
+with baselines x′_i from a distribution, one u_i in each of `samples` parts of [0, 1] (`stratify=false`: anywhere),
 σ = spread · (max x − min x). Draws are made once and shared by the images, questions and classes of a call.
 
 The baseline is `noise` (a fresh image for every sample), black, mean, blur or a number as in integrated-gradients, or a
-tensor of several images, taken in turn. With one baseline and no noise this is integrated-gradients by a random midpoint
-rule. Complete in the mean; where the baselines are given and spread is 0, the explanation reports the error (`e.error`).
+tensor of several images, taken in turn. With one baseline and no noise this is integrated-gradients by a random rule.
+Complete in the mean; where the baselines are given and spread is 0, the explanation reports the error (`e.error`).
 
 >>> gradient = lambda x, i: torch.full_like(x, 3.0)
 >>> gradient_shap(torch.tensor([[2.0]]), [torch.tensor([[1.0]]), torch.tensor([[0.0]])], gradient, [0.2, 0.7]).item()

@@ -4,8 +4,8 @@
     g_before = g_behind · [x > 0] · [g_behind > 0]
 
 Every ReLU is met, module or function. Undefined for GELU, SiLU and their like, which is said. Hardly sensitive to the
-class, and to the weights of late layers: a picture of the image's edges more than of the decision (Adebayo et al., 2018).
-Not linear: its contrast is that of a question, not of two maps.
+class, or to the weights of late layers: a picture of the image's edges more than of the decision (Adebayo et al.,
+2018). Not linear: its contrast is that of a question, not of two maps.
 
 >>> guided(torch.tensor([2.0, -2.0, 2.0]), torch.tensor([True, True, False])).tolist()
 [2.0, 0.0, 0.0]

@@ -2,7 +2,7 @@
 
     B x = K_h x K_wᵀ,   K_ij = Σ_m g(i − j + 2 m n) + g(i + j + 1 + 2 m n),   rows scaled to sum to 1
 
-Two small matrix products instead of a convolution: any σ costs the same, a constant stays itself, and nothing is cut off.
+Two small matrix products instead of a convolution: any σ costs the same, a constant stays itself, nothing is cut off.
 Borders are reflected as …c b a | a b c… (half a pixel outside).
 """
 

@@ -1,12 +1,12 @@
 """Noise: how strong it is for an image."""
 
-import torch
 from torch import Tensor
 
 
 def noise_scale(images: Tensor, spread: float) -> Tensor:
     """σ = spread · (max x − min x), for each image its own, [n, 1, …].
 
+    >>> import torch
     >>> noise_scale(torch.tensor([[[[0.0, 2.0]]], [[[1.0, 1.0]]]]), 0.5).flatten().tolist()
     [1.0, 0.0]
     """

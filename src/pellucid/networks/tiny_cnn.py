@@ -1,10 +1,14 @@
 """Tiny CNN: all that makes explaining CNNs hard, in a millisecond.
 
-    3 × (conv 3×3 – BatchNorm – in-place ReLU, the later two of stride 2) – average pooling – linear
+    depth × (conv 3×3 – BatchNorm – in-place ReLU, all but the first of stride 2) – average pooling – linear
+
+The width doubles with every step. With depth=4 and width=24 it learns small pictures well.
 
 >>> TinyCNN(classes=4).build()(torch.zeros(2, 3, 32, 32)).shape
 torch.Size([2, 4])
 """
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +22,10 @@ class TinyCNN(Network, name="tiny-cnn"):
     classes: Count = 10
     channels: Count = 3
     width: Count = 8
+    depth: Count = 3
 
     def build(self) -> nn.Module:
-        return _TinyCNN(self.classes, self.channels, self.width)
+        return _TinyCNN(self.classes, [self.channels, *(self.width * 2**i for i in range(self.depth))])
 
 
 def _step(inputs: int, outputs: int, stride: int) -> nn.Sequential:
@@ -29,12 +34,10 @@ def _step(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 
 class _TinyCNN(nn.Module):
-    def __init__(self, classes: int, channels: int, width: int) -> None:
+    def __init__(self, classes: int, widths: list[int]) -> None:
         super().__init__()
-        self.features = nn.Sequential(
-            _step(channels, width, 1), _step(width, 2 * width, 2), _step(2 * width, 4 * width, 2)
-        )
-        self.head = nn.Linear(4 * width, classes)
+        self.features = nn.Sequential(*(_step(*step, stride=min(i + 1, 2)) for i, step in enumerate(pairwise(widths))))
+        self.head = nn.Linear(widths[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x).mean((2, 3)))

@@ -232,15 +232,13 @@ class Subject:
         """The activation [n, k, h, w] of each layer."""
         at = self.layers(images, layer, grid)
         leaves = self._at(images, at).leaves
-        return [
-            precise(self.layout(path, leaf, images, grid).map(leaf)) for path, leaf in zip(at, leaves, strict=True)
-        ]
+        return [precise(self.layout(path, leaf, images, grid).map(leaf)) for path, leaf in zip(at, leaves, strict=True)]
 
     def overhear(
         self, images: Tensor, scores: Sequence[Any], ear: Callable[[str, Tensor, Any], Any]
     ) -> tuple[Tensor, list[tuple[Tensor, list[Any]]]]:
-        """The output; and for every score the gradient at the images, and what `ear(path, gradient, score)` makes of the
-        gradient at the output of every innermost module, a call each: no gradient is kept."""
+        """The output; and for every score the gradient at the images, and what `ear(path, gradient, score)` makes of
+        the gradient at the output of every innermost module, a call each: no gradient is kept."""
         run = self._at(images, EVERYWHERE)
         back = Pass(run.images, INPUT, run.output, run.leaves)
         answers: list[tuple[Tensor, list[Any]]] = []
