@@ -29,15 +29,24 @@ def displayable(image: Tensor, mean: Sequence[float] | None = None, std: Sequenc
 
 
 def overlay(picture: Tensor | None, map: Tensor, signed: bool, limit: float, alpha: float = 0.5) -> Picture:
-    """The map in colour over a picture [3, h, w], at the picture's size; the map alone without one."""
+    """The map in colour over a picture [3, h, w] in grey, at the picture's size; the map alone without one."""
     map = map if map.ndim == 2 else map[None]
     if picture is not None:
         map = resize(map[None], (picture.shape[1], picture.shape[2]))[0]
     rgb = colours(map, signed, limit)
     if picture is not None:
-        below = (picture * 255).permute(1, 2, 0).numpy()
+        below = (grey(picture) * 255).permute(1, 2, 0).numpy()
         rgb = (alpha * rgb + (1 - alpha) * below).round().astype(np.uint8)
     return Image.fromarray(rgb)
+
+
+def grey(picture: Tensor) -> Tensor:
+    """Without colours, which are the map's.
+
+    >>> grey(torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)).flatten().tolist()
+    [0.29899999499320984, 0.29899999499320984, 0.29899999499320984]
+    """
+    return (picture * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0, keepdim=True).expand(3, -1, -1)
 
 
 def tile_size(picture: Tensor, width: int | None = None) -> tuple[int, int]:
