@@ -24,6 +24,7 @@ from pellucid.explanation import Explanation, explain
 from pellucid.files import writable, write_atomically
 from pellucid.questions import Question
 from pellucid.show.colour import limit_of, scale_text
+from pellucid.show.contrast import CONTRASTS, contrast_sheet
 from pellucid.show.overlay import png, tile, tile_size
 from pellucid.show.progress import track
 from pellucid.show.sheet import Column, contact_sheet
@@ -41,6 +42,7 @@ class Asked:
     targets: list[str]  # none: the predicted class
     against: str | None
     top: int
+    contrasts: bool = False
 
     @classmethod
     def read(
@@ -50,10 +52,18 @@ class Asked:
         targets: Sequence[str] | None,
         against: str | None,
         top: int | None,
+        contrasts: bool = False,
     ) -> "Asked":
         made = [Explainer.make(item) for text in explainers for item in grammar.read_list(text)]
-        questions = [Question.make(item) for text in asks or () for item in grammar.read_list(text)]
-        return cls(list(dict.fromkeys(made)), list(dict.fromkeys(questions)), list(targets or ()), against, top or 1)
+        if contrasts:  # what is clipped cannot be compared with what is not
+            clips = {e: [k for k in ("relu", "rectify") if getattr(e, k, True) is None] for e in made}
+            made = [e.but(**dict.fromkeys(clips[e], False)) for e in made]
+        texts = CONTRASTS if contrasts else asks or ()
+        questions = [Question.make(item) for text in texts for item in grammar.read_list(text)]
+        top = top or (3 if contrasts else 1)
+        return cls(
+            list(dict.fromkeys(made)), list(dict.fromkeys(questions)), list(targets or ()), against, top, contrasts
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +165,8 @@ class Run:
         for i, file in enumerate(files):
             views = [view for e, explainer in explanations for view in self._views(e, explainer, i)]
             self._save(file, explanations[0][0].picture(i), views, output[i])
+            if self.asked.contrasts:
+                self._contrast(file, [e for e, explainer in explanations if explainer.asked], i, output)
         return explanations[0][0].model
 
     def _opened(self, batch: list[Found]) -> tuple[list[Found], list[Tensor]]:
@@ -211,6 +223,13 @@ class Run:
             predicted, probability = self._prediction(output)
             said = "" if predicted is None else f"\n{self._label(predicted)} {probability:.0%}"
             self.shown.append((file.path.name + said, picture, views))
+
+    def _contrast(self, file: Found, explanations: list[Explanation], i: int, output: Tensor) -> None:
+        """The classes it wavers between, and four ways to ask about each."""
+        names = [self._label(number) for number in range(self.loaded.outputs)]
+        for e in explanations:
+            sheet = contrast_sheet(e, None, names, output.softmax(1), sample=i, saturate=SATURATE)
+            write_atomically(self.out / _file_name([file.name, e.explainer, "contrasts"]), png(sheet))
 
     def _row(self, file: Found, view: View, output: Tensor) -> dict[str, Any]:
         several = view.target is not None and self._several()

@@ -43,6 +43,13 @@ def explain(
     top: Annotated[
         int | None, typer.Option("--top", metavar="K", min=1, help="Explain the K classes predicted first.")
     ] = None,
+    contrasts: Annotated[
+        bool,
+        typer.Option(
+            "--contrasts",
+            help="Four ways to ask about the classes predicted first (3, or --top K), on a sheet an image.",
+        ),
+    ] = False,
     network: Annotated[
         str | None,
         typer.Option("--network", metavar="NAME", help="What a bare checkpoint belongs to, such as timm:resnet18."),
@@ -80,11 +87,16 @@ def explain(
         raise BadInput("--why and --not go together: --why CLASS --not CLASS; for one class write --target CLASS.")
     if sum(map(bool, (target, why, top))) > 1:
         raise BadInput("--target, --why … --not and --top each say which class is meant; give one of them.")
+    if contrasts and (ask or target or why):
+        raise BadInput(
+            "--contrasts asks its own questions, about the classes predicted first; leave out --ask, --target "
+            "and --why."
+        )
     files = _images.find(images, out)
 
     from pellucid.cli._run import Asked, Run
 
-    asked = Asked.read(explainer, ask, [why] if why else target, why_not, top)
+    asked = Asked.read(explainer, ask, [why] if why else target, why_not, top, contrasts)
     run = Run(files, asked, Wanted(model, network, weights, classes, names, size, device, seed), batch_size, out)
     if run.loaded.warning:
         note(run.loaded.warning)

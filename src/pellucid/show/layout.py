@@ -95,15 +95,17 @@ class Sheet:
         return tile_size(self.columns[0].maps[i] if picture is None else picture, self.look.tile)
 
     def _gutter(self) -> int:
-        words = [word for row in self.rows for word in row.title.split("\n")]
-        longest = max(map(self.body.getlength, words))
-        return min(GUTTER, math.ceil(longest)) + APART if longest else 0
+        lines = [line for row in self.rows for line in wrapped(row.title, self.body, GUTTER)]
+        longest = max(map(self.body.getlength, lines))
+        return math.ceil(longest) + APART if longest else 0
 
     def _place(self) -> list[int]:
         """The left edges of the columns, then those of the panels; on the way the explainers' spans."""
         lefts: list[int] = []
-        self.first = MARGIN + self.gutter
-        x = self.first + (self.side + APART if any(row.picture is not None for row in self.rows) else 0)
+        pictured = self.side + APART if any(row.picture is not None for row in self.rows) else 0
+        inside = any(row.again for row in self.rows)  # where one picture has several titles, they are at their maps
+        self.beside, self.first = (MARGIN + pictured, MARGIN) if inside else (MARGIN, MARGIN + self.gutter)
+        x = MARGIN + pictured + self.gutter
         for explainer, group in groupby(self.columns, lambda c: c.explainer):
             mine = [x + i * (self.side + GAP) for i, _ in enumerate(group)]
             lefts += mine
@@ -166,7 +168,7 @@ class Sheet:
 
     def _row(self, sheet: Picture, i: int, top: int) -> None:
         row, size, look = self.rows[i], self.sizes[i], self.look
-        self._write(self.texts[i], MARGIN, top, self.body)
+        self._write(self.texts[i], self.beside, top, self.body)
         if row.picture is not None and not row.again:
             sheet.paste(outlined(plain(row.picture, size), row.outline), (self.first, top))
         for column, captions, left in zip(self.columns, self.captions, self.lefts):
