@@ -210,7 +210,7 @@ def catalog(family: str) -> Catalog:
     """The members of a family, ours by file name, others' by entry point `pellucid.<family>`."""
     if family not in families():
         raise UnknownName(f"there is no family {family!r}; {did_you_mean(family, families())}")
-    home = ".".join((PACKAGE, *_folders()[family].relative_to(_home()).parts))
+    home = package_of(family)
     places: dict[str, Any] = {path.stem.replace("_", "-"): f"{home}.{path.stem}" for path in _files(family)}
     for entry in importlib.metadata.entry_points(group=f"{PACKAGE}.{family}"):
         places.setdefault(entry.name, entry)
@@ -230,6 +230,11 @@ def _folders() -> dict[str, Path]:
         for family in re.findall(r'^class .*\bfamily="(\w+)"', path.read_text(encoding="utf-8"), re.MULTILINE):
             found[family] = path.parent
     return found
+
+
+def package_of(family: str) -> str:
+    """datasets -> pellucid.data"""
+    return ".".join((PACKAGE, *_folders()[family].relative_to(_home()).parts))
 
 
 def one_of(family: str) -> str:

@@ -22,6 +22,7 @@ import pellucid as pl
 from pellucid import errors, grammar
 from pellucid.cli.main import main
 from pellucid.contracts import check
+from pellucid.data import Dataset
 from pellucid.errors import PellucidError, need
 from pellucid.explainers import Explainer
 from pellucid.explanation import Explanation
@@ -29,7 +30,9 @@ from pellucid.files import writable, write_atomically
 from pellucid.networks import load_model, save_model
 from pellucid.questions import Question
 from pellucid.show.colour import colours, limit_of
-from pellucid.show.sheet import contact_sheet
+from pellucid.show.contrast import contrast_sheet
+from pellucid.show.curves import CurveRow, curves
+from pellucid.show.sheet import Column, contact_sheet
 from pellucid.subject import Subject
 
 GOLDEN = Path(__file__).parent / "errors.txt"
@@ -176,6 +179,8 @@ def asked(*words, network="pellucid:tiny-cnn", **files):
     return command("explain", "+image.png", "--model", network, *words, **files)
 
 
+COLUMN = Column("grad-cam", "logit", x(1, 4, 4), True)
+
 CASES = {
     # text forms
     "an empty text": lambda: grammar.read(""),
@@ -250,6 +255,14 @@ CASES = {
     "cam of two layers": lambda: explain("cam:layer=[conv,idle]"),
     "cam of another head": lambda: explain("cam", net(lambda y: y * 2)),
     "a baseline that does not fit": lambda: explain(pl.explainers.IntegratedGradients(baseline=torch.ones(3, 5, 5))),
+    "a baseline of several images": lambda: explain(pl.explainers.IntegratedGradients(baseline=torch.ones(2, 3, 8, 8))),
+    "black that is nowhere": lambda: explain("integrated-gradients:baseline=black"),
+    "guided backprop of a GELU": lambda: explain("guided-backprop", vit(), x(2, 3, 32, 32)),
+    "guided backprop without a ReLU": lambda: explain(
+        "guided-backprop", nn.Sequential(nn.Flatten(), nn.Linear(192, 3))),
+    "guided backprop to train on": lambda: Subject(net(), trainable=True).gradients(
+        x(), [Question.make("logit").bind(torch.ones(2, 3), None, lambda x: x)], relu=lambda g, _: g),
+    "fullgrad of what is not complete": lambda: explain("fullgrad", vit(), x(2, 3, 32, 32)),
     "a score bound to other outputs": lambda: Subject(net()).gradient(
         x(), Question.make("logit").bind(torch.ones(2, 5), None, lambda x: x)),
     # questions
@@ -277,8 +290,24 @@ CASES = {
     "a sheet without columns": lambda: contact_sheet([]),
     "a sheet with too few pictures": lambda: contact_sheet([Explanation(maps=x(2, 4, 4))], [x(3, 4, 4)]),
     "a sheet with too few titles": lambda: contact_sheet([Explanation(maps=x(2, 4, 4))], rows=["one"]),
+    "a sheet with too few outlines": lambda: contact_sheet(
+        [Explanation(maps=x(2, 4, 4))], outlines=[x(4, 4) > 0]),
+    "an outline that is no mask": lambda: contact_sheet(
+        [Explanation(maps=x(2, 4, 4))], outlines=[x(4, 4), None]),
+    "a contrast sheet of a sample that is not there": lambda: contrast_sheet(Explanation(maps=x(2, 4, 4)), sample=2),
+    "a contrast sheet with too few pictures": lambda: contrast_sheet(Explanation(maps=x(2, 4, 4)), [x(3, 4, 4)]),
+    "a contrast sheet with other probabilities": lambda: contrast_sheet(
+        Explanation(maps=x(2, 4, 4), target=torch.tensor([3, 1])), probabilities=torch.ones(2, 3)),
+    "curves without rows": lambda: curves([]),
+    "curves of other columns": lambda: curves([CurveRow(None, [])]),
+    "a curve of two lengths": lambda: curves([CurveRow(None, [COLUMN], {"a": {"b": ([1, 2], [1])}})]),
+    "a curve of nothing": lambda: curves([CurveRow(None, [COLUMN], {"a": {"b": ([1], [torch.nan])}})]),
     "a colour for NaN": lambda: colours(torch.full((2, 2), torch.nan), True, 1.0),
     "a scale for NaN": lambda: limit_of([torch.full((2, 2), torch.nan)]),
+    # data
+    "no such data set": lambda: Dataset.make("scene"),
+    "a dot on a class that is none": lambda: Dataset.make("scenes:dot=10"),
+    "no records": lambda: Dataset.make("scenes").images([]),
     # files
     "a path that cannot be written": in_folder(
         lambda folder: ((folder / "file").touch(), write_atomically(folder / "file" / "inside", b""))),
@@ -312,6 +341,7 @@ CASES = {
         "explain", str(folder), "--model", "pellucid:tiny-cnn")())),
     "why without not": asked("--why", "1"),
     "three ways to say the class": asked("--top", "2", "--target", "1"),
+    "contrasts of a class": asked("--contrasts", "--target", "1"),
     "more classes than there are": asked("--top", "11"),
     "a class by number that is none": asked("--target", "10"),
     "a class by name without names": asked("--target", "cat"),

@@ -82,7 +82,7 @@ def test_masks_are_what_is_drawn(i, size, knobs):
             continue
         best = max(whole.masks, key=lambda mask: int((mask & changed).sum()))
         assert not (changed & ~best).any()
-        assert (best & ~changed).sum() <= max(2, 0.03 * best.sum())
+        assert (best & ~changed).sum() <= max(4, 0.05 * best.sum())
         covered |= best
     assert torch.equal(covered, whole.masks.any(0))  # and every mask was met
 

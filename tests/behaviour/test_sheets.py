@@ -1,4 +1,4 @@
-"""Outlines, contrast sheets, and curves beside maps."""
+"""Outlines and contrast sheets."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,6 @@ import pellucid as pl
 from pellucid.contracts.case import images, model
 from pellucid.errors import BadInput
 from pellucid.show.contrast import CONTRASTS, contrast_sheet
-from pellucid.show.curves import CurveRow, curves
 from pellucid.show.layout import APART, GAP, MARGIN, Column
 from pellucid.show.outline import outlined
 from pellucid.show.sheet import contact_sheet
@@ -114,6 +113,38 @@ def test_a_contrast_sheet_has_a_row_a_class_and_a_column_a_question():
     assert np.array_equal(pixels(one), pixels(contrast_sheet(e, names=NAMES, probabilities=p)))  # always the same
 
 
+def test_questions_classes_and_probabilities_are_named(said):
+    e, _ = explained(1, asks=(*CONTRASTS, "logprobability"))
+    contrast_sheet(e, names=NAMES, probabilities=torch.tensor([[0.54, 0.0321, 0.1, 0.2, 0.0001]]))
+    texts = dict(said)
+    for text in ("original", "mean", "max", "weighted", "logprobability", e.explainer, "0"):
+        assert text in texts, text
+    shares = dict(zip(NAMES, ("54%", "3.2%", "10%", "20%", "<0.1%"), strict=True))
+    top = [NAMES[t] for t in e.target[0].tolist()]
+    places = [next(at for text, at in said if text == name) for name in top]
+    assert [y for _, y in places] == sorted(y for _, y in places)
+    assert {shares[name] for name in top} <= set(texts)
+    assert all(MARGIN + 128 < x < texts["original"][0] for x, _ in places)  # between the picture and the maps
+    contrast_sheet(e)
+    assert f"class {int(e.target[0, 0])}" in dict(said)
+
+
+def test_a_contrast_sheet_has_one_scale_and_one_picture():
+    """The same value has the same colour in any row and column."""
+    maps = torch.tensor([[1.0, 2.0], [-2.0, 0.0]]).view(1, 2, 2, 1, 1).expand(1, 2, 2, 32, 32)
+    e = pl.Explanation(maps=maps, target=torch.tensor([[0, 1]]), ask=("logit", "contrast"), explainer="gradient")
+    red = torch.zeros(3, 32, 32)
+    red[0] = 1.0
+    sheet = pixels(contrast_sheet(e, [red], alpha=1.0))
+    tops, lefts = ([size - MARGIN - 64 - i * (128 + GAP) for i in (1, 0)] for size in (sheet.shape[0], sheet.shape[1]))
+    assert [[sheet[y, x].tolist() for x in lefts] for y in tops] == [
+        [[255, 128, 128], [255, 0, 0]],
+        [[0, 0, 255], [255, 255, 255]],
+    ]
+    assert sheet[tops[0], MARGIN + 64].tolist() == [255, 0, 0]
+    assert sheet[tops[1], MARGIN + 64].tolist() == [255, 255, 255]  # not again
+
+
 def test_the_two_first_classes_have_opposite_colours_at_max():
     e, _ = explained()
     m = e.maps[:, :, 2]
@@ -148,65 +179,3 @@ def test_contrast_sheets_that_cannot_be(change, sentence):
     e, _ = explained()
     with pytest.raises(BadInput, match=sentence):
         contrast_sheet(e, **change)
-
-
-# --- curves ----------------------------------------------------------------------------------------------------------
-
-X = [0.0, 0.5, 1.0]
-
-
-def row(value, y=(0.0, 0.5, 1.0), name="grad-cam", title="a", **more):
-    charts = {"insertion": {name: (X, list(y)), "chance": (X, [0.2, 0.2, 0.2])}}
-    return CurveRow(GREY, [column([value]), column([1.0], "edges", False)], charts, title, **more)
-
-
-def test_curves_stand_beside_their_maps():
-    alone = curves([CurveRow(GREY, [column([1.0]), column([1.0], "edges", False)])])
-    both = curves([row(1.0)], ("steps", "score"))
-    assert both.width > alone.width + 1.5 * 128
-    blue = (np.abs(pixels(both) - (0, 0x72, 0xB2)).sum(2) < 20).any(0)
-    places = np.flatnonzero(blue)
-    assert places.min() < alone.width < places.max() - 60  # over the explainer's name, and in the chart
-
-
-def test_explainers_share_their_scale_over_the_rows():
-    """The same value, the same colour, whichever model it is of."""
-    sheet = pixels(curves([row(1.0), row(2.0, title="b")]))
-    alone = pixels(curves([row(2.0, title="b")]))
-    colours = [tuple(line) for line in np.unique(sheet.reshape(-1, 3), axis=0)]
-    half = tuple(np.round((np.array([255, 127.5, 127.5]) + 127.5) / 2).astype(int))  # 1 of ±2 over grey
-    assert any(np.abs(np.array(c) - half).max() <= 2 for c in colours)
-    full = tuple(np.round((np.array([255, 0, 0]) + 127.5) / 2).astype(int))
-    assert any(np.abs(np.array(c) - full).max() <= 2 for c in np.unique(alone.reshape(-1, 3), axis=0))
-
-
-def test_charts_of_a_measure_have_one_range():
-    """A line at 0.5 is as high in either row, whatever else is there."""
-    sheet = pixels(curves([row(1.0, (0.5, 0.5, 0.5)), row(1.0, (0.5, 0.5, 0.5), title="b")]))
-    line = np.abs(sheet - (0, 0x72, 0xB2)).sum(2) < 20
-    chart = line[:, -150:]
-    heights = np.flatnonzero(chart.sum(1) > 80)
-    groups = np.split(heights, np.flatnonzero(np.diff(heights) > 5) + 1)
-    assert len(groups) == 2
-
-
-def test_a_gap_is_left_open_and_areas_are_written():
-    whole, gap = curves([row(1.0)]), curves([row(1.0, (0.0, float("nan"), 1.0))])
-    assert not np.array_equal(pixels(whole), pixels(gap))
-    assert not np.array_equal(pixels(whole), pixels(curves([row(1.0)], areas=True)))
-    assert np.array_equal(pixels(whole), pixels(curves([row(1.0)])))
-
-
-@pytest.mark.parametrize(
-    "rows, sentence",
-    [
-        ([], "no rows"),
-        ([CurveRow(GREY, [])], "different columns"),
-        ([row(1.0), CurveRow(GREY, [column([1.0])])], "different columns"),
-        ([CurveRow(GREY, [column([1.0])], {"m": {"a": (X, [1.0])}})], r"the curve a has x \[3\] and y \[1\]"),
-        ([CurveRow(GREY, [column([1.0])], {"m": {"a": (X, [float("nan")] * 3)}})], "the curve a has no finite number"),
-    ],
-)
-def test_curves_that_cannot_be(rows, sentence):
-    with pytest.raises(BadInput, match=sentence):
-        curves(rows)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pellucid
 from pellucid import knobs
-from pellucid.registry import catalog, families
+from pellucid.registry import catalog, families, package_of
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _bases(file: _File, cls: ast.ClassDef) -> list[tuple[_File, ast.ClassDef]]:
         home, original = _home(file, name)
         for family in families():
             if isinstance(base, ast.Attribute) and original not in home.classes:
-                home, original = _home(_read(f"pellucid.{family}"), name)
+                home, original = _home(_read(package_of(family)), name)
         if original in home.classes and original != "Named":
             found.append((home, home.classes[original]))
     return found

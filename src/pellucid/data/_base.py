@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from pellucid.errors import BadInput, article
+from pellucid.errors import BadInput
 from pellucid.registry import Named
 
 
@@ -72,7 +72,7 @@ class Dataset(Named, family="datasets"):
     def _rows(self, rows: Sequence[int] | slice) -> Sequence[int]:
         chosen = range(len(self))[rows] if isinstance(rows, slice) else rows
         if not len(chosen):
-            raise BadInput(f"no records of {article(self.name)} are asked for; give at least one number.")
+            raise BadInput(f"no records of {self.name} are asked for; give at least one number.")
         return chosen
 
 

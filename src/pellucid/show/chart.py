@@ -1,7 +1,7 @@
 """Charts: lines over axes that all charts of one measure share.
 
 Only the lines are matplotlib's. Text is measured before it is placed, in the fonts of the sheet, so that nothing is cut
-off; and what names the lines is below the axes, so that nothing is covered.
+off; and what the lines are is said below the axes, so that nothing is covered.
 """
 
 import math
@@ -27,8 +27,7 @@ class Line:
     x: Float[np.ndarray, " m"]
     y: Float[np.ndarray, " m"]
     colour: str
-    name: str = ""  # in the legend
-    area: str = ""  # beside it
+    legend: str = ""  # what is said of it under the chart
 
     def alone(self) -> np.ndarray:
         """Points without a neighbour to draw a line to."""
@@ -48,7 +47,7 @@ class Axes:
         self.face = font(11)
         self.step = line_height(self.face)
         self.x, self.y = self._ranges()
-        self.ticks = ticks_of(*self.x), ticks_of(*self.y)
+        self.ticks = self._apart(), ticks_of(*self.y)
         self.under = wrapped(self.labels[0], self.face, self.size[0]) if self.labels[0] else []
         self.aside = wrapped(self.labels[1], self.face, self.size[1]) if self.labels[1] else []
 
@@ -61,6 +60,11 @@ class Axes:
         room = 0.04 * ((high - low) or 1.0)
         edge = 0.01 * (right - left) or 0.5
         return (left - edge, right + edge), (low - room, high + room)
+
+    def _apart(self) -> list[float]:
+        """As many ticks of x as can be read beside one another."""
+        ticks = (ticks_of(*self.x, most) for most in range(6, 0, -1))
+        return next((t for t in ticks if sum(self.face.getlength(f"{s}  ") for s in written(t)) <= self.size[0]), [])
 
     @cached_property
     def left(self) -> int:
@@ -78,7 +82,7 @@ class Axes:
         w, h = self.size
         below = TOP + h + SPACE + (1 + len(self.under)) * self.step + SPACE
         legend = _Legend(lines, w)
-        chart = Image.new("RGB", (self.left + w + self.right, below + legend.height), "white")
+        chart = Image.new("RGB", (self.left + w + self.right, below + legend.height + 2 * SPACE), "white")
         pen = ImageDraw.Draw(chart)
         self._grid(pen)
         drawn = _drawn(lines, self.size, self.x, self.y)
@@ -111,32 +115,31 @@ class Axes:
 
 
 class _Legend:
-    """The lines that have a name, and the area under each."""
+    """What is said of the lines, as many beside one another as fit."""
 
     def __init__(self, lines: Sequence[Line], width: int) -> None:
-        self.face, self.width = font(11), width
-        numbers = max((self.face.getlength(line.area) for line in lines), default=0)
-        room = width - SWATCH - (numbers + 2 * SPACE if numbers else 0)
-        self.items = [(line, wrapped(line.name, self.face, room)) for line in lines if line.name]
-        self.headed = any(line.area for line, _ in self.items)
-        self.height = (self.headed + sum(len(texts) for _, texts in self.items)) * line_height(self.face)
+        self.face, self.step = font(11), line_height(font(11))
+        self.items: list[tuple[int, int, str, list[str]]] = []  # left, top, colour, text
+        x, y, rows = 0, 0, 0
+        for line in (line for line in lines if line.legend):
+            texts = wrapped(line.legend, self.face, width - SWATCH)
+            needed = SWATCH + math.ceil(max(map(self.face.getlength, texts)))
+            if x and x + needed > width:
+                x, y = 0, y + rows * self.step
+            self.items.append((x, y, line.colour, texts))
+            rows = len(texts) if not x else max(rows, len(texts))
+            x += needed + 2 * SPACE
+        self.height = y + rows * self.step
 
     def write(self, pen: ImageDraw.ImageDraw, left: int, top: int) -> None:
-        step = line_height(self.face)
-        if self.headed:
-            pen.text((left + self.width, top), "area below", GREY, self.face, "ra")
-            top += step
-        for line, texts in self.items:
-            pen.line((left, top + step // 2, left + SWATCH - 7, top + step // 2), line.colour, 2)
-            pen.text((left + self.width, top), line.area, INK, self.face, "ra")
-            for text in texts:
-                pen.text((left + SWATCH, top), text, INK, self.face)
-                top += step
+        for x, y, colour, texts in self.items:
+            middle = top + y + self.step // 2
+            pen.line((left + x, middle, left + x + SWATCH - 7, middle), colour, 2)
+            for i, text in enumerate(texts):
+                pen.text((left + x + SWATCH, top + y + i * self.step), text, INK, self.face)
 
 
-def _drawn(
-    lines: Sequence[Line], size: tuple[int, int], x: tuple[float, float], y: tuple[float, float]
-) -> Picture:
+def _drawn(lines: Sequence[Line], size: tuple[int, int], x: tuple[float, float], y: tuple[float, float]) -> Picture:
     """The lines on nothing."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -146,22 +149,22 @@ def _drawn(
     axes = figure.add_axes((0, 0, 1, 1), xlim=x, ylim=y)
     axes.set_axis_off()
     for line in lines:
-        axes.plot(line.x, line.y, "-", color=line.colour, lw=1.9, solid_capstyle="round", solid_joinstyle="round")
-        axes.plot(line.x[line.alone()], line.y[line.alone()], "o", color=line.colour, ms=4.5, mew=0)
+        axes.plot(line.x, line.y, "-", color=line.colour, lw=2.2, solid_capstyle="round", solid_joinstyle="round")
+        axes.plot(line.x[line.alone()], line.y[line.alone()], "o", color=line.colour, ms=5, mew=0)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba()).copy())
 
 
-def ticks_of(low: float, high: float) -> list[float]:
-    """At most six round numbers in a range.
+def ticks_of(low: float, high: float, most: int = 6) -> list[float]:
+    """Round numbers in a range, with at most so many steps between them.
 
     >>> ticks_of(-0.04, 1.04)
-    [0.0, 0.25, 0.5, 0.75, 1.0]
+    [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]
     """
     from matplotlib.ticker import MaxNLocator
 
-    found = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    found = MaxNLocator(most, steps=[1, 2, 5, 10]).tick_values(low, high)
     step = float(found[1] - found[0])
     return [round(float(t) / step) * step + 0.0 for t in found if low <= t <= high]
 
@@ -172,11 +175,10 @@ def written(ticks: Sequence[float]) -> list[str]:
     >>> written([-0.5, 0.0, 0.25]), written([0.0, 2e-6])
     (['−0.50', '0.00', '0.25'], ['0', '2e-06'])
     """
-    small = max(map(abs, ticks), default=0.0) / 1000
-    for form in [f".{digits}f" for digits in range(5)] + [f".{digits}g" for digits in range(1, 17)]:
+    near = max(map(abs, ticks), default=0.0) * 1e-6
+    texts: list[str] = []
+    for form in [f".{digits}f" for digits in range(5)] + [f".{digits}g" for digits in range(1, 18)]:
         texts = [format(tick, form) for tick in ticks]
-        if all(abs(float(text) - tick) <= small * 1e-3 for text, tick in zip(texts, ticks, strict=True)):
+        if all(abs(float(text) - tick) <= near for text, tick in zip(texts, ticks, strict=True)):
             break
-    else:
-        texts = [repr(tick) for tick in ticks]
-    return [text.replace("-", "−", 1) if text.startswith("-") else text for text in texts]
+    return [f"−{text[1:]}" if text.startswith("-") else text for text in texts]

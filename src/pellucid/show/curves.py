@@ -1,7 +1,8 @@
 """Curves beside maps: one image, the maps of some explainers, and what was measured of them as lines.
 
 A row for each model or image, a chart for each measure. A line that is called like an explainer has the colour of the
-bar over that explainer's name; other lines are named in their chart. Charts of one measure have one range in all rows.
+bar over that explainer's name; other lines are named under their chart. Charts of one measure have one range in all
+rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,21 +11,20 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from PIL.Image import Image as Picture
 from torch import Tensor
 
 from pellucid.errors import BadInput
+from pellucid.show.chart import TOP, Axes, Line
 from pellucid.show.layout import Column, Look, Panel, Row, Sheet
 from pellucid.show.outline import Outlines, fitting
 from pellucid.show.overlay import tile_size
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F6000", "#555555")  # Okabe and Ito's
-LEFT, TOP, RIGHT, BOTTOM = 52, 6, 12, 36  # around the axes of a chart, in pixels
-INK = "#444444"
+OTHERS = "#555555"  # when the palette is used up
+WIDE, LEAST, MOST = 1.5, 120, 256  # a chart's width for its height, and the least and the most of that, in pixels
 
-Line = tuple[Any, Any]  # x and y, as long as each other
-Charts = Mapping[str, Mapping[str, Line]]  # the title of a chart -> the name of a line -> the line
+Charts = Mapping[str, Mapping[str, tuple[Any, Any]]]  # the title of a chart -> the name of a line -> x and y
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ def curves(
     saturate: float = 0.0,
     note: str = "",
 ) -> Picture:
-    """The sheet. labels: of the axes; areas: write the area under every line into its chart."""
+    """The sheet. labels: of the axes, x and y; areas: write the area under every line below its chart."""
     if not rows:
         raise BadInput("the sheet has no rows; give at least one image with its maps.")
     heads = [[(c.explainer, c.ask) for c in row.columns] for row in rows]
@@ -61,89 +61,59 @@ def curves(
         for j, c in enumerate(rows[0].columns)
     ]
     colour = dict(zip(dict.fromkeys(name for name, _ in heads[0]), cycle(PALETTE)))
-    titles = list(dict.fromkeys(title for row in rows for title in row.charts))
-    lines = [line for row in rows for chart in row.charts.values() for line in chart]
+    titles = list(dict.fromkeys(title for row in rows for title, lines in row.charts.items() if lines))
+    lines = {name for row in rows for chart in row.charts.values() for name in chart}
     marks = {name: shade for name, shade in colour.items() if name in lines}
     sizes = [tile_size(m if row.picture is None else row.picture, tile) for row, m in zip(rows, firsts, strict=True)]
+    high = min(MOST, max(LEAST, *(height for _, height in sizes)))
     panels = [
-        Panel(title, _drawings([row.charts.get(title) for row in rows], sizes, colour, labels, areas), (LEFT, TOP))
+        _panel(title, [row.charts.get(title, {}) for row in rows], (round(WIDE * high), high), colour, labels, areas)
         for title in titles
     ]
     made = [Row(row.picture, row.title, mask) for row, mask in zip(rows, masks, strict=True)]
     return Sheet(columns, made, Look(tile, alpha, saturate), note, panels, marks).draw()
 
 
-def _drawings(
-    charts: Sequence[Mapping[str, Line] | None],
-    sizes: Sequence[tuple[int, int]],
+def _panel(
+    title: str,
+    charts: Sequence[Mapping[str, tuple[Any, Any]]],
+    size: tuple[int, int],
     colour: Mapping[str, str],
     labels: tuple[str, str],
     areas: bool,
-) -> list[Picture | None]:
-    """One measure's charts, on one range."""
-    read = [None if chart is None else {name: _line(name, *line) for name, line in chart.items()} for chart in charts]
-    every = [y for chart in read if chart for _, y in chart.values()]
-    if not every:
-        return [None] * len(charts)
-    low, high = (float(f([f(y[np.isfinite(y)]) for y in every])) for f in (np.min, np.max))
-    low, high = min(low, 0.0), max(high, 1.0) if low >= 0 and high > 0.5 else high
-    room = 0.04 * ((high - low) or 1.0)
-    return [
-        None if chart is None else _chart(chart, size, (low - room, high + room), colour, labels, areas)
-        for chart, size in zip(read, sizes, strict=True)
-    ]
+) -> Panel:
+    """One measure's charts, over the same axes."""
+    read = [_lines(chart, colour, areas) for chart in charts]
+    axes = Axes([line for lines in read for line in lines], size, labels)
+    return Panel(title, [axes.draw(lines) if lines else None for lines in read], (axes.left, TOP))
 
 
-def _line(name: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """As arrays; a NaN is a gap."""
+def _lines(chart: Mapping[str, tuple[Any, Any]], colour: Mapping[str, str], areas: bool) -> list[Line]:
+    spare = iter(shade for shade in PALETTE if shade not in colour.values())
+    lines: list[Line] = []
+    for name, (x, y) in chart.items():
+        xs, ys = _read(name, x, y)
+        shade = colour.get(name) or next(spare, OTHERS)
+        said = [] if name in colour else [name]
+        lines.append(Line(xs, ys, shade, ", ".join(said + [f"area {_area(xs, ys)}"] * areas)))
+    return lines
+
+
+def _read(name: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """As arrays; what is no number is a gap."""
     xs, ys = (np.asarray(v.detach().cpu() if isinstance(v, Tensor) else v, dtype=np.float64) for v in (x, y))
     if xs.ndim != 1 or xs.shape != ys.shape:
         raise BadInput(f"the curve {name} has x {list(xs.shape)} and y {list(ys.shape)}; give two rows of one length.")
-    if not np.isfinite(ys).any():
+    known = np.isfinite(xs) & np.isfinite(ys)
+    if not known.any():
         raise BadInput(f"the curve {name} has no finite number; leave it out.")
-    return xs, ys
+    return np.where(known, xs, np.nan), np.where(known, ys, np.nan)
 
 
-def _chart(
-    lines: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    size: tuple[int, int],
-    span: tuple[float, float],
-    colour: Mapping[str, str],
-    labels: tuple[str, str],
-    areas: bool,
-) -> Picture:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    w, h = round(1.5 * size[0]), size[1]
-    width, height = LEFT + w + RIGHT, TOP + h + BOTTOM
-    figure = Figure((width / 100, height / 100), dpi=100, facecolor="white")
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.add_axes((LEFT / width, BOTTOM / height, w / width, h / height))
-    spare = iter(c for c in PALETTE if c not in colour.values())
-    for name, (x, y) in lines.items():
-        shade = colour.get(name) or next(spare, "#555555")
-        area = f"  {_area(x, y):.3f}" if areas else ""
-        own = name if name not in colour else ""
-        axes.plot(x, y, color=shade, lw=1.6, label=(own + area).strip() or None, solid_capstyle="round")
-    axes.set_ylim(*span)
-    axes.margins(x=0.01)
-    axes.grid(color="#e6e6e6", lw=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color("#bbbbbb")
-    axes.tick_params(labelsize=8, colors=INK, length=2)
-    axes.set_xlabel(labels[0], fontsize=8, color=INK, labelpad=2)
-    axes.set_ylabel(labels[1], fontsize=8, color=INK, labelpad=2)
-    if any(line.get_label() and not str(line.get_label()).startswith("_") for line in axes.get_lines()):
-        axes.legend(fontsize=7.5, frameon=True, framealpha=0.8, edgecolor="none", handlelength=1.2, labelcolor=INK)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
-
-
-def _area(x: np.ndarray, y: np.ndarray) -> float:
+def _area(x: np.ndarray, y: np.ndarray) -> str:
     """By trapezoids, over what is known."""
     known = np.isfinite(y)
-    return float(np.trapezoid(y[known], x[known]))
+    x, y = x[known], y[known]
+    area = float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2))
+    text = f"{area:.3f}" if area == 0 or 1e-2 <= abs(area) < 1e3 else f"{area:.3g}"
+    return text.replace("-", "−", 1) if area < 0 else text

@@ -54,6 +54,10 @@ class Panel:
     drawings: Sequence[Picture | None]
     inset: tuple[int, int]  # where in a drawing its left edge and its top are, as the eye sees them
 
+    @property
+    def width(self) -> int:
+        return max(drawing.width for drawing in self.drawings if drawing is not None)
+
 
 @dataclass(frozen=True)
 class Look:
@@ -113,7 +117,7 @@ class Sheet:
             x = mine[-1] + self.side + APART
         for panel in self.panels:
             lefts.append(x)
-            x += max(d.width for d in panel.drawings if d is not None) + APART
+            x += panel.width + APART
         self.width = x - APART + MARGIN
         return lefts
 
@@ -121,6 +125,7 @@ class Sheet:
         """Every text in lines that fit."""
         self.names = [wrapped(name, self.title, width) for name, _, width in self.spans]
         self.asks = [wrapped(c.ask, self.body, self.side) for c in self.columns]
+        self.heads = [wrapped(p.title, self.body, p.width - p.inset[0]) for p in self.panels]
         self.captions = [[wrapped(text, self.small, self.side) for text in c.captions] for c in self.columns]
         self.texts = [wrapped(row.title, self.body, self.gutter - APART) if self.gutter else [] for row in self.rows]
         self.notes = wrapped(self.note, self.small, self.width - 2 * MARGIN) if self.note else []
@@ -130,7 +135,8 @@ class Sheet:
         name = MARGIN + (RULE + 5 if self.marks else 0)
         bar = name + max(map(len, self.names)) * line_height(self.title) + 4
         ask = bar + 10 + line_height(self.small) + 8
-        top = ask + max(map(len, self.asks)) * line_height(self.body) + 4
+        top = ask + max(map(len, self.asks + self.heads)) * line_height(self.body)
+        top += max([4, *(panel.inset[1] for panel in self.panels)])
         heights = [self._height(i) for i in range(len(self.rows))]
         notes = len(self.notes) * line_height(self.small) + 4 if self.notes else 0
         sheet = Image.new("RGB", (self.width, top + sum(heights) + notes + MARGIN - GAP), "white")
@@ -151,8 +157,8 @@ class Sheet:
             self._bar(sheet, left, bar, min(width, 2 * self.side), *self.scales[explainer])
         for lines, left in zip(self.asks, self.lefts):
             self._write(lines, left, ask, self.body)
-        for panel, left in zip(self.panels, self.lefts[len(self.columns) :], strict=True):
-            self.pen.text((left + panel.inset[0], ask), panel.title, INK, self.body)
+        for panel, lines, left in zip(self.panels, self.heads, self.lefts[len(self.columns) :], strict=True):
+            self._write(lines, left + panel.inset[0], ask, self.body)
 
     def _before(self, i: int) -> int:
         """The distance that keeps one picture's rows from the next one's."""

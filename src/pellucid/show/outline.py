@@ -5,6 +5,7 @@ outside the mask: nothing of the object is covered.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from PIL import Image, ImageChops, ImageFilter
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from pellucid.errors import BadInput, kind
 
-Outlines = Sequence[Tensor | None] | Tensor | None  # a boolean mask [h, w] an image, or None for an image without
+Outlines = Sequence[Any] | Tensor | None  # a boolean mask [h, w] an image, or None for an image without
 
 
 def outlined(picture: Picture, mask: Tensor | None) -> Picture:
