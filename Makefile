@@ -48,7 +48,7 @@ matrix: $(UV)  ## the core and the contracts on every Python that is here
 
 docs: $(VENV)/.dev  ## the picture of the README
 	$(BIN)/pellucid demo --out demo
-	cp demo/sheet.png docs/demo.png
+	$(BIN)/python -c "from PIL import Image; Image.open('demo/sheet.png').save('docs/demo.jpg', quality=85, subsampling=0)"
 
 $(VENV)/bin/python: | $(UV)
 	$(UV) venv --quiet --python '>=3.11' $(VENV)

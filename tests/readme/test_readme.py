@@ -49,7 +49,7 @@ def test_the_commands_run(photo):
 
     commands = [line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
     ours = [shlex.split(line) for line in commands if line.startswith("pellucid ")]
-    assert {words[1] for words in ours} == {"explain", "list", "cite"}
+    assert {words[1] for words in ours} == {"explain", "data", "list", "cite"}
     for words in ours:
         words = [w.replace("timm:resnet50", "timm:resnet10t") for w in words]
         words += ["--weights", "none"] if words[1] == "explain" else []
@@ -69,6 +69,7 @@ def test_names_in_the_text_are_names():
     names = {name for cell in asked for name in re.findall(r"`([a-z-]+)`", cell)}
     assert names == set(catalog("questions")) - {"custom"}
     assert f"({len(catalog('questions'))} questions)" in TEXT
+    assert f"({len(catalog('explainers'))} explainers:" in TEXT
     assert grammar.read("smooth:samples=10@grad-cam:layer=layer4").inner.name in catalog("explainers")
 
 
