@@ -82,7 +82,7 @@ def test_masks_are_what_is_drawn(i, size, knobs):
             continue
         best = max(whole.masks, key=lambda mask: int((mask & changed).sum()))
         assert not (changed & ~best).any()
-        assert (best & ~changed).sum() <= max(4, 0.05 * best.sum())
+        assert (best & ~changed).sum() <= max(2, 0.03 * best.sum())
         covered |= best
     assert torch.equal(covered, whole.masks.any(0))  # and every mask was met
 
@@ -235,6 +235,7 @@ def test_several_at_once():
     assert data.images().shape == (6, 3, 64, 64)
     assert torch.equal(data.images([4, 1])[1], data[1].image)
     assert data.labels(slice(1, 3)).tolist() == [data[1].label, data[2].label]
+    assert data.labels([-1]).tolist() == [data[5].label]
     assert torch.equal(data.masks([5])[0], data[5].mask)
 
 

@@ -48,11 +48,10 @@ def _ring(x: Floats, y: Floats) -> Floats:
 
 
 def _heart(x: Floats, y: Floats) -> Floats:
-    """Two lobes, and the cone that touches both."""
-    x = np.abs(x)
-    lobe = np.hypot(x - 0.42, y + 0.32) - 0.5
-    cone = np.maximum(0.74 * x + 0.673 * y - 0.61, -y - 0.32)
-    return np.minimum(lobe, np.maximum(cone, x - 0.92))
+    """Two lobes, and below their centres the cone that touches both."""
+    x, y = np.abs(x) - 0.42, y + 0.32
+    cone = np.maximum(np.maximum(0.74 * x + 0.673 * y - 0.5, -y), 0.673 * x - 0.74 * y)
+    return np.minimum(np.hypot(x, y) - 0.5, cone)
 
 
 def _diamond(x: Floats, y: Floats) -> Floats:

@@ -92,7 +92,7 @@ def painted(canvas: Floats, thing: Thing) -> Floats:
     else:
         colour = first
     below = canvas[:, window[0], window[1]]
-    below += cover * (light * colour - below)
+    below += cover * (np.minimum(light * colour, 236) - below)  # not what the brightest ground is, to the pixel
     whole = np.zeros((size, size), np.float32)
     whole[window] = cover
     return whole

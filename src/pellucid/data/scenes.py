@@ -23,6 +23,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from pellucid.data._base import Dataset, Record, boxes_of
@@ -65,6 +66,11 @@ class Scenes(Dataset, name="scenes"):
     def record(self, i: int) -> Record:
         return self.draw(i)
 
+    def labels(self, rows: Sequence[int] | slice = slice(None)) -> Int[Tensor, " n"]:
+        """Without drawing."""
+        numbers = (range(self.length)[i] for i in self._rows(rows))
+        return torch.tensor([Draws(uniforms(self.seed, i, 1)).whole(self.classes) for i in numbers])
+
     def draw(self, i: int, without: int | None = None) -> Record:
         """Scene i; without: leave out this one of its things, to see what it covers."""
         draws = Draws(uniforms(self.seed, i, 40 + 12 * TRIES * (self.objects + self.distractors)))
@@ -93,7 +99,7 @@ class Scenes(Dataset, name="scenes"):
         piece = whole[:, top : top + self.size, left : left + self.size]
         gain = draws.between(0.75, 1.15)
         light = np.array([[[gain * draws.between(0.95, 1.05)]] for _ in range(3)], np.float32)
-        return (piece[:, :, ::-1] if draws.between(0, 1) < 0.5 else piece) * light
+        return np.minimum((piece[:, :, ::-1] if draws.between(0, 1) < 0.5 else piece) * light, 247)  # room for noise
 
     def _things(self, draws: Draws, label: int) -> list[Thing]:
         """In the order in which they are painted: the labelled thing is the last, and hides the others."""
