@@ -18,6 +18,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -212,7 +213,7 @@ def catalog(family: str) -> Catalog:
         raise UnknownName(f"there is no family {family!r}; {did_you_mean(family, families())}")
     home = package_of(family)
     places: dict[str, Any] = {path.stem.replace("_", "-"): f"{home}.{path.stem}" for path in _files(family)}
-    for entry in importlib.metadata.entry_points(group=f"{PACKAGE}.{family}"):
+    for entry in _outside(f"{PACKAGE}.{family}", tuple(sys.path)):
         places.setdefault(entry.name, entry)
     return Catalog(family, places)
 
@@ -230,6 +231,12 @@ def _folders() -> dict[str, Path]:
         for family in re.findall(r'^class .*\bfamily="(\w+)"', path.read_text(encoding="utf-8"), re.MULTILINE):
             found[family] = path.parent
     return found
+
+
+@cache
+def _outside(group: str, _path: tuple[str, ...]) -> tuple[importlib.metadata.EntryPoint, ...]:
+    """What other packages offer; looked for once a search path, because all installed metadata is read for it."""
+    return tuple(importlib.metadata.entry_points(group=group))
 
 
 def package_of(family: str) -> str:

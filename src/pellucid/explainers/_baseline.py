@@ -41,7 +41,8 @@ def baselines(
         low, high = (f(images.flatten(1), 1).view(-1, *[1] * (images.ndim - 1)) for f in (torch.amin, torch.amax))
         drawn = (torch.rand(images.shape[1:], generator=generator).to(images) for _ in range(draws))
         return [low + (high - low) * u for u in drawn]
-    given = torch.tensor(0.0) if kind == "black" else torch.as_tensor(kind)
+    number = 0.0 if kind == "black" else kind
+    given = number if isinstance(number, Tensor) else torch.tensor(number, dtype=torch.float64)
     given = given.to(images)
     if space == "pixel" or kind == "black":
         given = _normalised(given, images, model)
@@ -59,7 +60,10 @@ def _normalised(values: Tensor, images: Tensor, model: nn.Module) -> Tensor:
     """Pixel values as the model sees them."""
     card = card_of(model)
     if card is not None and len(card.mean) == images.shape[1]:
-        mean, std = (torch.tensor(v).to(images).view(-1, *[1] * (images.ndim - 2)) for v in (card.mean, card.std))
+        mean, std = (
+            torch.tensor(v, dtype=torch.float64).to(images).view(-1, *[1] * (images.ndim - 2))
+            for v in (card.mean, card.std)
+        )
         return (values - mean) / std
     if bool((images < 0).any()) or bool((images > 1).any()):
         raise BadInput(

@@ -6,7 +6,7 @@
 Max-pooling goes back through the places it took, as ever; without it the map would not depend on which units were
 active. Every ReLU is met, module or function. Undefined for GELU, SiLU and their like, which is said. Not linear.
 
->>> deconvolved(torch.tensor([2.0, -2.0, 2.0]), torch.tensor([True, True, False])).tolist()
+>>> deconvolved(torch.tensor([2.0, -2.0, 2.0]), gate=lambda g: g * torch.tensor([1, 1, 0])).tolist()
 [2.0, 0.0, 2.0]
 """
 
@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from pellucid.explainers._base import INPUT, Explainer, Score, Subject
+from pellucid.subject.rectifiers import Gate
 
 
-def deconvolved(gradient: Tensor, open: Tensor) -> Tensor:
-    """The gradient before a ReLU, from the one behind it, wherever it is open."""
+def deconvolved(gradient: Tensor, gate: Gate) -> Tensor:
+    """The gradient before a ReLU, from the one behind it; the gate is left open."""
     return gradient.relu()
 
 

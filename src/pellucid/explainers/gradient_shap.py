@@ -40,7 +40,7 @@ def gradient_shap(
         chosen = range(first, min(first + together, len(points)))
         start = torch.stack([starts[i % len(starts)] for i in chosen])
         end = x + torch.stack([noise[i] for i in chosen]) if noise else x
-        u = torch.tensor([points[i] for i in chosen]).to(x).view(-1, *[1] * x.ndim)
+        u = torch.tensor([points[i] for i in chosen], dtype=torch.float64).to(x).view(-1, *[1] * x.ndim)
         way = end - start
         at = (start + u * way).flatten(0, 1)
         total = total + (way * gradient(at, len(chosen)).unflatten(0, (len(chosen), len(x)))).sum(0)

@@ -7,7 +7,7 @@ Every ReLU is met, module or function. Undefined for GELU, SiLU and their like, 
 class, or to the weights of late layers: a picture of the image's edges more than of the decision (Adebayo et al.,
 2018). Not linear: its contrast is that of a question, not of two maps.
 
->>> guided(torch.tensor([2.0, -2.0, 2.0]), torch.tensor([True, True, False])).tolist()
+>>> guided(torch.tensor([2.0, -2.0, 2.0]), gate=lambda g: g * torch.tensor([1, 1, 0])).tolist()
 [2.0, 0.0, 0.0]
 """
 
@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from pellucid.explainers._base import INPUT, Explainer, Score, Subject
+from pellucid.subject.rectifiers import Gate
 
 
-def guided(gradient: Tensor, open: Tensor) -> Tensor:
-    """The gradient before a ReLU, from the one behind it and where it is open."""
-    return gradient.relu() * open
+def guided(gradient: Tensor, gate: Gate) -> Tensor:
+    """The gradient before a ReLU, from the one behind it; the gate lets pass what goes through where it is open."""
+    return gate(gradient.relu())
 
 
 class GuidedBackprop(Explainer, name="guided-backprop", paper="arXiv:1412.6806"):

@@ -39,7 +39,8 @@ def integrated_gradients(
     way = x - baseline
     total: Tensor | float = 0.0
     for i in range(0, len(points), together):
-        s, w = (torch.tensor(v[i : i + together]).to(x).view(-1, *[1] * x.ndim) for v in (points, weights))
+        s, w = (torch.tensor(v[i : i + together], dtype=torch.float64) for v in (points, weights))
+        s, w = (v.to(x).view(-1, *[1] * x.ndim) for v in (s, w))
         at = (baseline + s * way).flatten(0, 1)
         total = total + (w * gradient(at).unflatten(0, (len(s), len(x)))).sum(0)
     return way * total

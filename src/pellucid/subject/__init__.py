@@ -225,7 +225,7 @@ class Subject:
         for [g] in self.pull(Pass(run.images, (path,), run.output, [hidden]), scores, keep=True):
             _refuse_dead(path, layout, g)
             looks.append((precise(layout.map(hidden)), precise(layout.map(g))))
-        back = self.pull(Pass(run.images, INPUT, run.output, [leaf]), scores, relu, keep=run is self._clean)
+        back = self.pull(Pass(run.images, INPUT, run.output, [leaf]), scores, relu)
         return looks, [precise(g) for [g] in back]
 
     def activations(self, images: Tensor, layer: Layers = None, grid: Grid = None) -> list[Tensor]:
@@ -246,7 +246,7 @@ class Subject:
             heard: list[Any] = []
             run.ears.append(lambda path, g, score=score, heard=heard: heard.append(ear(path, precise(g), score)))
             try:
-                [[gradient]] = self.pull(back, [score], keep=i + 1 < len(scores) or run is self._clean)
+                [[gradient]] = self.pull(back, [score], keep=i + 1 < len(scores))
             finally:
                 run.ears.clear()
             answers.append((precise(gradient), heard))
@@ -271,6 +271,8 @@ class Subject:
         cotangents, scales = zip(*(_fitting(score.cotangent(run.output), run.output) for score in scores), strict=True)
         with rectified(relu):
             gradients = self._vjp(run, cotangents, keep)
+        if not (keep or self.trainable) and self._clean and self._clean.output is run.output:
+            self._clean = None  # its graph is gone, and its memory already used again
         return [
             [g if s is None else g.float() / s.view(-1, *[1] * (g.ndim - 1)) for g in per_leaf]
             for per_leaf, s in zip(gradients, scales, strict=True)
@@ -278,7 +280,7 @@ class Subject:
 
     def _vjp(self, run: Pass, cotangents: Sequence[Tensor], keep: bool) -> list[list[Tensor]]:
         many = len(cotangents) > 1 and run.at[0] != "" and not self.trainable
-        keep = keep or self.trainable or run is self._clean
+        keep = keep or self.trainable
         if many:
             try:  # measured faster than a loop at late layers, slower at the input
                 stacked = torch.autograd.grad(

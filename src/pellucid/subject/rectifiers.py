@@ -14,9 +14,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pellucid.errors import BadModel
 
-Rule = Callable[[Tensor, Tensor], Tensor]  # the gradient behind a ReLU, and where it is open: the gradient before it
+Gate = Callable[[Tensor], Tensor]  # the way back as ever: what of a gradient passes an open ReLU
+Rule = Callable[[Tensor, Gate], Tensor]  # the gradient behind a ReLU and its gate -> the gradient before it
 
 aten = torch.ops.aten
+
+RECTIFIERS = (aten.threshold_backward, aten.hardtanh_backward)  # of ReLU, and of ReLU6
 
 # activations that are no ReLU: half open everywhere
 SMOOTH = {
@@ -40,14 +43,15 @@ class _Rectified(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.overloadpacket
-        if name is aten.threshold_backward:
-            gradient, output, threshold = args
+        if name in RECTIFIERS:
             self.met += 1
-            return self.rule(gradient, output > threshold)
-        if name is aten.hardtanh_backward:
-            gradient, entering, low, high = args
-            self.met += 1
-            return self.rule(gradient, (entering > low) & (entering < high))
+            gradient, *rest = args
+
+            def gate(g: Tensor) -> Tensor:
+                # what the rule made for itself is written over: at a ReLU, memory costs more than arithmetic
+                return func(g, *rest) if g is gradient else name.grad_input(g, *rest, grad_input=g)
+
+            return self.rule(gradient, gate)
         if name in SMOOTH:
             raise BadModel(
                 f"guided backprop and DeconvNet are defined for networks of ReLUs, and this one has a {SMOOTH[name]}; "
