@@ -9,10 +9,10 @@ from benchmarks._timing import Row, race
 
 
 def run() -> Row:
-    net, x = network(), images(4)
+    net, x = network(), images(2)
     theirs = FullGrad(net, [])
     return race(
-        "FullGrad, ResNet-50, 224 px, batch 4",
+        "FullGrad, ResNet-50, 224 px, batch 2",
         {
             "floor": lambda: input_gradient(net, x),
             "ours": lambda: pl.explain(net, x, "fullgrad", target=3),
@@ -21,5 +21,4 @@ def run() -> Row:
         },
         floor="a forward and an input gradient",
         target="≤ 1.10",
-        rounds=9,
     )

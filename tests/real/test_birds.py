@@ -80,8 +80,8 @@ def test_guided_backprop_does_not_hear_the_class(data, birds):
 
 
 def test_two_species_that_compete(data, birds):
-    """Original maps of the two first classes are alike; those against each other exactly opposite; weighted ones nearly,
-    where these two share the probability: below that the other 963 are in it too."""
+    """Original maps of the two first classes are alike; those against each other exactly opposite; weighted ones
+    nearly, where these two share the probability: below that the other 963 are in it too."""
     net, images = network(data), photographs(data, 400)[0]
     with torch.no_grad():
         p = torch.cat([net(some).softmax(1) for some in images.split(16)])

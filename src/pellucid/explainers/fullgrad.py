@@ -47,7 +47,7 @@ def signed_part(gradient: Float[Tensor, "n k *size"], factor: Tensor) -> Float[T
     """Σ_c of factor · gradient; the factor is [k], or of the gradient's shape."""
     if factor.ndim > 1:
         return (factor * gradient).sum(1)
-    return torch.einsum("nk...,k->n...", gradient, factor)
+    return (factor @ gradient.flatten(2)).unflatten(1, gradient.shape[2:])
 
 
 def published_part(gradient: Float[Tensor, "n k *size"], factor: Tensor) -> Float[Tensor, "n *size"]:
@@ -56,11 +56,13 @@ def published_part(gradient: Float[Tensor, "n k *size"], factor: Tensor) -> Floa
     >>> published_part(torch.tensor([[[[2.0, 0.0]], [[1.0, -1.0]]]]), torch.tensor([3.0, -1.0])).tolist()
     [[[1.1666666269302368, 0.1666666716337204]]]
     """
-    part = gradient.abs() * (factor.abs() if factor.ndim > 1 else factor.abs().view(-1, *[1] * (gradient.ndim - 2)))
-    flat = part.flatten(1)
-    low, high = (v.view(-1, *[1] * (gradient.ndim - 2)) for v in (flat.amin(1), flat.amax(1)))
-    span = high - low
-    return torch.where(span > 0, (part.sum(1) - part.shape[1] * low) / span.where(span > 0, 1.0), 0.0)
+    size, factor = gradient.abs(), factor.abs()
+    if factor.ndim > 1:
+        size, factor = size * factor, torch.ones_like(factor[0, :, 0, 0] if factor.ndim > 3 else factor[0, :, 0])
+    ends = (f(size.flatten(2), 2) * factor for f in (torch.amin, torch.amax))  # of every channel
+    low, high = (v.view(-1, *[1] * (gradient.ndim - 2)) for v in (next(ends).amin(1), next(ends).amax(1)))
+    span, total = high - low, signed_part(size, factor)
+    return torch.where(span > 0, (total - len(factor) * low) / span.where(span > 0, 1.0), 0.0)
 
 
 class FullGrad(Explainer, name="fullgrad", paper="arXiv:1905.00780"):
@@ -133,10 +135,9 @@ def _check(parts: Sequence[Part], score: Score, output: Tensor, model: str) -> N
 
 
 def _together(maps: Sequence[Tensor], size: tuple[int, int], mass: bool) -> Tensor:
-    """The sum of maps of any resolution; with mass, each keeps its own sum."""
+    """The sum of maps of any resolution, resized once a resolution; with mass, each keeps its own sum."""
     pixels = size[0] * size[1]
-    resized = (resize(m, size) * (m[0].numel() / pixels if mass else 1.0) for m in maps)
-    total = next(resized)
-    for m in resized:
-        total = total + m
-    return total
+    sums: dict[torch.Size, Tensor] = {}
+    for m in maps:
+        sums[m.shape] = sums[m.shape] + m if m.shape in sums else m
+    return torch.stack([resize(m, size) * (m[0].numel() / pixels if mass else 1.0) for m in sums.values()]).sum(0)
