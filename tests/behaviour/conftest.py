@@ -3,6 +3,8 @@
 import pytest
 from PIL import ImageDraw
 
+from pellucid.cli.main import main
+
 
 @pytest.fixture
 def said(monkeypatch):
@@ -20,3 +22,16 @@ def said(monkeypatch):
 
     monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
     return texts
+
+
+@pytest.fixture
+def run(tmp_path, capsys, monkeypatch):
+    """A command, run here: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return code, *capsys.readouterr()
+
+    return run

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import pellucid as pl
 from pellucid.cli import _classes, _images, _members
 from pellucid.cli import _run as running
-from pellucid.cli.main import app, main
+from pellucid.cli.main import app
 from pellucid.errors import BadQuestion
 from pellucid.registry import catalog, families
 
@@ -36,19 +36,6 @@ def photos(tmp_path):
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
     (folder / "notes.txt").write_text("no image")
     return folder
-
-
-@pytest.fixture
-def run(tmp_path, capsys, monkeypatch):
-    """A command, run here: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def record(tmp_path, out="explanations"):

@@ -8,21 +8,7 @@ import torch
 from PIL import Image
 
 import pellucid as pl
-from pellucid.cli.main import main
 from pellucid.data import Dataset
-
-
-@pytest.fixture
-def run(tmp_path, capsys, monkeypatch):
-    """A command, run in a folder of its own: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def test_data_says_what_it_holds(run):
