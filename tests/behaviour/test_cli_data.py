@@ -92,3 +92,29 @@ def test_the_numbers_on_it_are_those_of_python(run, tmp_path):
     for k, target in enumerate(top[0].tolist()):
         for q, ask in enumerate(asks):
             assert got[ask, target] == pytest.approx(float(e.value[0, k, q]), rel=1e-4, abs=1e-6)
+
+
+def test_how_complete_an_attribution_is_stands_beside_it(run, tmp_path):
+    run("data", "scenes:classes=4,size=32", "-o", "out", "-n", "1")
+    explainers = "[integrated-gradients:steps=64,gradient]"
+    run("explain", "out/images", "--model", "pellucid:tiny-cnn:classes=4", "-e", explainers, "-o", "why")
+    rows = json.loads((tmp_path / "why" / "explanations.json").read_text())["explanations"]
+    assert 0 <= rows[0]["error"] < 0.5
+    assert rows[1]["error"] is None
+
+
+def test_an_interruption_leaves_what_was_written(run, tmp_path, monkeypatch):
+    draw, count = Dataset.__getitem__, []
+
+    def some(data, i):
+        count.append(i)
+        if len(count) > 3:
+            raise KeyboardInterrupt
+        return draw(data, i)
+
+    monkeypatch.setattr(Dataset, "__getitem__", some)
+    code, _, error = run("data", "scenes:size=16", "-o", "out", "-n", "9")
+    assert code == 130
+    assert "interrupted" in error
+    kept = json.loads((tmp_path / "out" / "annotations.json").read_text())["records"]
+    assert len(kept) == len(list((tmp_path / "out" / "images").iterdir())) == 3

@@ -76,6 +76,7 @@ class View:
     target: int | None
     rank: int  # of the target among those asked about
     value: float | None
+    error: float | None  # of completeness
     signed: bool
     limit: float
     seconds: float
@@ -197,17 +198,19 @@ class Run:
         maps = e.maps[i].cpu().reshape(-1, len(questions), *e.maps.shape[-2:])
         values = e.value[i].reshape(-1, len(questions)) if e.value is not None else torch.zeros(maps.shape[:2])
         targets = e.target[i].reshape(-1) if e.target is not None else torch.full((len(maps),), -1)
+        errors = None if e.error is None else e.error[i].reshape(-1, len(questions))
         limit, signed = limit_of([maps], SATURATE), bool(e.signed)
         seconds = e.seconds / len(e) / maps[..., 0, 0].numel()
         if not explainer.asked:
-            yield View(maps[0, 0], e.explainer, "none", None, 0, None, signed, limit, seconds)
+            yield View(maps[0, 0], e.explainer, "none", None, 0, None, None, signed, limit, seconds)
             return
         for q, question in enumerate(questions):
             for k in range(len(maps) if question.targeted else 1):
                 value = float(values[k, q])
                 target = int(targets[k]) if question.targeted else None
-                shown = value if math.isfinite(value) else None
-                yield View(maps[k, q], e.explainer, str(question), target, k, shown, signed, limit, seconds)
+                error = None if errors is None else _finite(float(errors[k, q]))
+                seen = (_finite(value), error, signed, limit, seconds)
+                yield View(maps[k, q], e.explainer, str(question), target, k, *seen)
 
     # --- files -----------------------------------------------------------------------------------------------------
 
@@ -245,6 +248,7 @@ class Run:
             "target": view.target,
             "target_name": self._name(view.target),
             "value": view.value,
+            "error": view.error,
             "scale": scale_text(view.signed, view.limit),
             "seconds": round(view.seconds, 6),
             "file": _file_name(parts),
@@ -308,6 +312,10 @@ class Run:
             return ""
         about = "" if view.target is None else f"{self._label(view.target)}: "
         return f"{about}{view.value:.3g}"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _ordinal(n: int) -> str:

@@ -53,16 +53,19 @@ def _written(data: "Dataset", out: Path, count: int) -> list[dict[str, Any]]:
     writable(out)
     rows: list[dict[str, Any]] = []
     shown: list[Record] = []
-    for i in track(range(count), "writing", True):
-        record = data[i]
-        name = f"{i:0{len(str(count - 1))}d}-{data.class_names[record.label].replace(' ', '-')}.png"
-        write_atomically(out / "images" / name, png(_picture(record.image)))
-        write_atomically(out / "masks" / name, png(_picture(record.mask[None].byte() * 255)))
-        rows.append(_row(data, record, name))
-        shown += [record] if len(shown) < SHEET else []
-    text = json.dumps({"dataset": str(data), "classes": list(data.class_names), "records": rows}, indent=2)
-    write_atomically(out / "annotations.json", text.encode())
-    write_atomically(out / "sheet.png", png(_sheet(data, shown)))
+    try:
+        for i in track(range(count), "writing", True):
+            record = data[i]
+            name = f"{i:0{len(str(count - 1))}d}-{data.class_names[record.label].replace(' ', '-')}.png"
+            write_atomically(out / "images" / name, png(_picture(record.image)))
+            write_atomically(out / "masks" / name, png(_picture(record.mask[None].byte() * 255)))
+            rows.append(_row(data, record, name))
+            shown += [record] if len(shown) < SHEET else []
+    finally:  # also of what was written before an interruption
+        if rows:
+            text = json.dumps({"dataset": str(data), "classes": list(data.class_names), "records": rows}, indent=2)
+            write_atomically(out / "annotations.json", text.encode())
+            write_atomically(out / "sheet.png", png(_sheet(data, shown)))
     return rows
 
 

@@ -58,7 +58,7 @@ def published_part(gradient: Float[Tensor, "n k *size"], factor: Tensor) -> Floa
     """
     size, factor = gradient.abs(), factor.abs()
     if factor.ndim > 1:
-        size, factor = size * factor, torch.ones_like(factor[0, :, 0, 0] if factor.ndim > 3 else factor[0, :, 0])
+        size, factor = size * factor, factor.new_ones(factor.shape[1])
     ends = (f(size.flatten(2), 2) * factor for f in (torch.amin, torch.amax))  # of every channel
     low, high = (v.view(-1, *[1] * (gradient.ndim - 2)) for v in (next(ends).amin(1), next(ends).amax(1)))
     span, total = high - low, signed_part(size, factor)
@@ -85,11 +85,16 @@ class FullGrad(Explainer, name="fullgrad", paper="arXiv:1905.00780"):
         return self.attribute_all(subject, images, [score])[0]
 
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
-        biases = {path: bias_of(module) for path, module in subject.model.named_modules()}
+        modules = dict(subject.model.named_modules())
+        biases = {path: bias_of(module) for path, module in modules.items()}
 
         def part(path: str, gradient: Tensor, score: Score) -> Part | None:
             bias = biases[path]
-            return None if bias is None else _part(gradient, bias.to(gradient), self._rectifies(score.question))
+            if bias is None:
+                return None
+            if isinstance(modules[path], nn.Linear) or gradient.ndim == 2:
+                return None, (gradient * bias.to(gradient)).flatten(1).sum(1)
+            return _part(gradient, bias.to(gradient), self._rectifies(score.question))
 
         output, answers = subject.overhear(images, scores, part)
         maps: list[Tensor] = []
@@ -112,8 +117,6 @@ class FullGrad(Explainer, name="fullgrad", paper="arXiv:1905.00780"):
 
 def _part(gradient: Tensor, factor: Tensor, rectify: bool) -> Part:
     """What one layer contributes: where, and how much."""
-    if factor.ndim == 1 and (gradient.ndim == 2 or len(factor) != gradient.shape[1]):  # a linear layer, maybe of tokens
-        return None, (gradient * factor).flatten(1).sum(1)
     signed = signed_part(gradient, factor)
     total = signed.flatten(1).sum(1)
     part = published_part(gradient, factor) if rectify else signed
