@@ -444,3 +444,17 @@ def test_30_rectified_parts_lie_between_zero_and_the_number_of_channels():
     e = explain(x(2, 3, 8, 8), "fullgrad", "contrast", net=net, target=1)
     assert e.signed
     assert (e.raw < 0).any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_30_in_half_precision(dtype):
+    """Also of a probability, whose gradient would vanish in float16 if it were not scaled on its way."""
+    net = with_norm()
+    with torch.no_grad():
+        net[13].bias[1] += 12
+    for ask in ("logit", "probability"):
+        truth = explain(x(2, 3, 8, 8), "fullgrad:rectify=false", ask, net.double(), target=1).raw
+        half = explain(x(2, 3, 8, 8), "fullgrad:rectify=false", ask, net.to(dtype), target=1).raw
+        pair = torch.stack([truth.flatten().float(), half.flatten().float()])
+        assert torch.corrcoef(pair)[0, 1] > 0.95
+        assert half.norm() / truth.norm() == pytest.approx(1, rel=0.2)

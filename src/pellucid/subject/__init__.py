@@ -244,7 +244,12 @@ class Subject:
         answers: list[tuple[Tensor, list[Any]]] = []
         for i, score in enumerate(scores):
             heard: list[Any] = []
-            run.ears.append(lambda path, g, score=score, heard=heard: heard.append(ear(path, precise(g), score)))
+            _, scale = _fitting(score.cotangent(run.output), run.output)
+
+            def tell(path: str, g: Tensor, score: Any = score, heard: list[Any] = heard, s: Any = scale) -> None:
+                heard.append(ear(path, _unscaled(precise(g), s), score))
+
+            run.ears.append(tell)
             try:
                 [[gradient]] = self.pull(back, [score], keep=i + 1 < len(scores))
             finally:
@@ -273,10 +278,7 @@ class Subject:
             gradients = self._vjp(run, cotangents, keep)
         if not (keep or self.trainable) and self._clean and self._clean.output is run.output:
             self._clean = None  # its graph is gone, and its memory already used again
-        return [
-            [g if s is None else g.float() / s.view(-1, *[1] * (g.ndim - 1)) for g in per_leaf]
-            for per_leaf, s in zip(gradients, scales, strict=True)
-        ]
+        return [[_unscaled(g, s) for g in per_leaf] for per_leaf, s in zip(gradients, scales, strict=True)]
 
     def _vjp(self, run: Pass, cotangents: Sequence[Tensor], keep: bool) -> list[list[Tensor]]:
         many = len(cotangents) > 1 and run.at[0] != "" and not self.trainable
@@ -408,6 +410,10 @@ def _fitting(cotangent: Tensor, output: Tensor) -> tuple[Tensor, Tensor | None]:
     peak = cotangent.flatten(1).abs().amax(1).clamp_min(1e-38)
     scale = torch.exp2(-peak.log2().floor())
     return (cotangent * scale.view(-1, *[1] * (cotangent.ndim - 1))).to(output), scale
+
+
+def _unscaled(gradient: Tensor, scale: Tensor | None) -> Tensor:
+    return gradient if scale is None else gradient.float() / scale.view(-1, *[1] * (gradient.ndim - 1))
 
 
 def _refuse_dead(path: str, layout: Layout, gradient: Tensor) -> None:
