@@ -257,6 +257,7 @@ CASES = {
     "cam of another head": lambda: explain("cam", net(lambda y: y * 2)),
     "a baseline that does not fit": lambda: explain(pl.explainers.IntegratedGradients(baseline=torch.ones(3, 5, 5))),
     "a baseline of several images": lambda: explain(pl.explainers.IntegratedGradients(baseline=torch.ones(2, 3, 8, 8))),
+    "a baseline of NaN": lambda: explain("integrated-gradients:baseline=nan"),
     "black that is nowhere": lambda: explain("integrated-gradients:baseline=black"),
     "guided backprop of a GELU": lambda: explain("guided-backprop", vit(), x(2, 3, 32, 32)),
     "guided backprop without a ReLU": lambda: explain(

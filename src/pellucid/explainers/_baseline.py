@@ -43,6 +43,8 @@ def baselines(
         return [low + (high - low) * u for u in drawn]
     number = 0.0 if kind == "black" else kind
     given = number if isinstance(number, Tensor) else torch.tensor(number, dtype=torch.float64)
+    if not bool(given.isfinite().all()):
+        raise BadInput("the baseline holds NaN or infinite values; give finite ones.")
     given = given.to(images)
     if space == "pixel" or kind == "black":
         given = _normalised(given, images, model)
