@@ -23,12 +23,3 @@ def input_gradient(net: nn.Module, x: Tensor, target: int = 3) -> Tensor:
     """One forward and one backward to the input, the least of every gradient method."""
     leaf = x.clone().requires_grad_()
     return torch.autograd.grad(net(leaf)[:, target].sum(), leaf)[0]
-
-
-def out_of_place() -> nn.Module:
-    """With ReLUs that do not write over their input, and frozen: Captum's hooks take no others."""
-    net = network().requires_grad_(False)
-    for module in net.modules():
-        if isinstance(module, nn.ReLU):
-            module.inplace = False
-    return net

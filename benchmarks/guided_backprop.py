@@ -2,21 +2,9 @@
 
 from captum.attr import GuidedBackprop
 
-import pellucid as pl
-from benchmarks._resnet import images, input_gradient, out_of_place
-from benchmarks._timing import Row, race
+from benchmarks._rectified import race_of
+from benchmarks._timing import Row
 
 
 def run() -> Row:
-    net, x = out_of_place(), images(4)
-    theirs = GuidedBackprop(net)
-    return race(
-        "Guided backprop, ResNet-50, 224 px, batch 4",
-        {
-            "floor": lambda: input_gradient(net, x),
-            "ours": lambda: pl.explain(net, x, "guided-backprop", target=3),
-            "captum": lambda: theirs.attribute(x, target=3),
-        },
-        floor="a forward and an input gradient",
-        target="≤ 1.10",
-    )
+    return race_of("Guided backprop", "guided-backprop", GuidedBackprop)

@@ -2,21 +2,9 @@
 
 from captum.attr import GuidedGradCam
 
-import pellucid as pl
-from benchmarks._resnet import images, input_gradient, out_of_place
-from benchmarks._timing import Row, race
+from benchmarks._rectified import race_of
+from benchmarks._timing import Row
 
 
 def run() -> Row:
-    net, x = out_of_place(), images(4)
-    theirs = GuidedGradCam(net, net.layer4)
-    return race(
-        "Guided Grad-CAM, ResNet-50, 224 px, batch 4",
-        {
-            "floor": lambda: input_gradient(net, x),
-            "ours": lambda: pl.explain(net, x, "guided-grad-cam", target=3),
-            "captum": lambda: theirs.attribute(x, target=3),
-        },
-        floor="a forward and an input gradient",
-        target="≤ 1.10",
-    )
+    return race_of("Guided Grad-CAM", "guided-grad-cam", lambda net: GuidedGradCam(net, net.layer4))

@@ -19,7 +19,7 @@ def run() -> Row:
     torch.manual_seed(0)
     net, x = vgg16_bn(weights=None).eval(), images(4)
     subject, question = Subject(net), Question.make("logit")
-    with undisturbed(net, 0):
+    with undisturbed(net, 0), subject.keeping():
         output = subject.clean(as_batch(x), (LAYER,))  # the forward, from whose output all ways back below start
         scores = [question.bind(output, torch.full((len(x),), t), subject.embed) for t in range(5)]
         return race(

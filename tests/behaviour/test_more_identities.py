@@ -458,3 +458,14 @@ def test_30_in_half_precision(dtype):
         pair = torch.stack([truth.flatten().float(), half.flatten().float()])
         assert torch.corrcoef(pair)[0, 1] > 0.95
         assert half.norm() / truth.norm() == pytest.approx(1, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    "explainer", ["gradient", "input-x-gradient", "input-x-gradient:layer=auto", "grad-cam", "fullgrad"]
+)
+def test_several_scores_cost_one_forward(explainer):
+    net, count = toy(), []
+    explain(x(), explainer, net=net)  # finds the layer
+    net.register_forward_hook(lambda *_: count.append(1))
+    explain(x(), explainer, ["logit", "contrast"], net, target=[[0, 1], [2, 3]])
+    assert len(count) == 1

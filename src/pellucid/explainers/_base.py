@@ -30,12 +30,17 @@ class Explainer(Named, family="explainers"):
     linear_knobs: ClassVar[Mapping[str, Any]] = {}  # the knobs under which `linear` holds
 
     def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
-        """The answer to one score: [n, h, w], or [n, c, h, w] of the images' shape."""
-        raise NotImplementedError
+        """The answer to one score: [n, h, w], or [n, c, h, w] of the images' shape. Defined by a member, or the next is."""
+        if type(self).attribute_all is Explainer.attribute_all:
+            raise NotImplementedError
+        return self.attribute_all(subject, images, [score])[0]
 
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
-        """The answers to several scores; overridden where they share work."""
-        return [self.attribute(subject, images, score) for score in scores]
+        """The answers to several scores; overridden where they share more than the clean forward."""
+        *others, last = scores
+        with subject.keeping():
+            answers = [self.attribute(subject, images, score) for score in others]
+        return [*answers, self.attribute(subject, images, last)]
 
     def picked(self, subject: Subject, images: Tensor) -> "Explainer":
         """The same explainer with what it picks by itself filled in, for the provenance."""
@@ -80,9 +85,6 @@ class LayerExplainer(Explainer):
     def spread(self, activation: Tensor, gradient: Tensor) -> Tensor:
         """The formula: [n, k, h, w] twice -> [n, h, w], signed."""
         raise NotImplementedError
-
-    def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
-        return self.attribute_all(subject, images, [score])[0]
 
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
         looks = subject.look_all(images, scores, self.layer, self.grid)

@@ -36,9 +36,6 @@ class DeconvNet(Explainer, name="deconvnet", paper="arXiv:1311.2901"):
   year      = {2014},
 }"""
 
-    def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
-        return self.attribute_all(subject, images, [score])[0]
-
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
         return subject.gradients(images, scores, relu=deconvolved)
 

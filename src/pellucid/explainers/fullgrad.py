@@ -81,9 +81,6 @@ class FullGrad(Explainer, name="fullgrad", paper="arXiv:1905.00780"):
     rectify: bool | None = None
     mass: bool = True
 
-    def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
-        return self.attribute_all(subject, images, [score])[0]
-
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
         modules = dict(subject.model.named_modules())
         biases = {path: bias_of(module) for path, module in modules.items()}

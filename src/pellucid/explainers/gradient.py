@@ -43,9 +43,6 @@ class Gradient(Explainer, name="gradient", paper="arXiv:1312.6034"):
 
     channels: Channels = "sum"
 
-    def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
-        return subject.gradient(images, score)
-
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
         return subject.gradients(images, scores)
 

@@ -37,9 +37,6 @@ class GuidedBackprop(Explainer, name="guided-backprop", paper="arXiv:1412.6806")
   year      = {2015},
 }"""
 
-    def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
-        return self.attribute_all(subject, images, [score])[0]
-
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
         return subject.gradients(images, scores, relu=guided)
 

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.explainers._base import Explainer, Score, Subject
-from pellucid.explainers.grad_cam import grad_cam
+from pellucid.explainers.grad_cam import GradCAM, grad_cam
 from pellucid.explainers.guided_backprop import guided
 from pellucid.maths.maps import resize
 
@@ -31,20 +31,10 @@ class GuidedGradCAM(Explainer, name="guided-grad-cam", paper="arXiv:1610.02391")
     """Which pixels speak for the answer, in the regions that do?"""
 
     trainable = False
-    cite = """
-@inproceedings{selvaraju2017gradcam,
-  title     = {Grad-{CAM}: Visual Explanations from Deep Networks via Gradient-Based Localization},
-  author    = {Selvaraju, Ramprasaath R. and Cogswell, Michael and Das, Abhishek and Vedantam, Ramakrishna and
-               Parikh, Devi and Batra, Dhruv},
-  booktitle = {International Conference on Computer Vision},
-  year      = {2017},
-}"""
+    cite = GradCAM.cite
 
     layer: str | None = None
     grid: tuple[int, int] | None = None
-
-    def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
-        return self.attribute_all(subject, images, [score])[0]
 
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
         cams, gradients = subject.look_twice(images, scores, self.layer, self.grid, relu=guided)

@@ -78,9 +78,6 @@ class Smooth(Explainer, name="smooth", paper="arXiv:1706.03825"):
     moment: Moment = "mean"
     seed: int | None = None
 
-    def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
-        return self.attribute_all(subject, images, [score])[0]
-
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
         running = [Running(self.moment) for _ in scores]
         for noisy, copies in self.noisy(subject, images):

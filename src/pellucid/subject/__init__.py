@@ -5,8 +5,8 @@ one forward and a backward of the head. Before the layer nothing is recorded; pa
 ReLU behind the layer works on a copy. With `trainable` nothing is cut and the maps keep their graph.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,7 @@ class Subject:
         self.output, self.batch_size, self.seed, self.trainable = output, batch_size, seed, trainable
         self.batch: Batch | None = None
         self._clean: Pass | None = None
+        self._keeps = False
 
     # --- forwards --------------------------------------------------------------------------------------------------
 
@@ -85,7 +86,7 @@ class Subject:
         return chosen
 
     def clean(self, batch: Batch, at: tuple[str, ...] | None) -> Tensor:
-        """The forward of the clean input, kept for whoever looks at the same place next."""
+        """The forward of the clean input, for whoever looks at the same place next; a way back uses it up."""
         self.batch = batch
         self._clean = self.forward(batch.images, at)
         output = self._clean.output
@@ -108,6 +109,15 @@ class Subject:
     def copies(self, n: int) -> int:
         """How many copies of n images go into one forward."""
         return max(1, (self.batch_size or STACK) // n)
+
+    @contextmanager
+    def keeping(self) -> Generator[None]:
+        """Meanwhile, ways back leave the clean forward for others."""
+        before, self._keeps = self._keeps, True
+        try:
+            yield
+        finally:
+            self._keeps = before
 
     def forget(self) -> None:
         """Free the clean forward."""
@@ -274,15 +284,16 @@ class Subject:
                 f"name a layer before the head, and check that forward runs without no_grad or detach."
             )
         cotangents, scales = zip(*(_fitting(score.cotangent(run.output), run.output) for score in scores), strict=True)
+        clean = self._clean is not None and self._clean.output is run.output
+        keep = keep or self.trainable or (clean and self._keeps)
         with rectified(relu):
             gradients = self._vjp(run, cotangents, keep)
-        if not (keep or self.trainable) and self._clean and self._clean.output is run.output:
+        if clean and not keep:
             self._clean = None  # its graph is gone, and its memory already used again
         return [[_unscaled(g, s) for g in per_leaf] for per_leaf, s in zip(gradients, scales, strict=True)]
 
     def _vjp(self, run: Pass, cotangents: Sequence[Tensor], keep: bool) -> list[list[Tensor]]:
         many = len(cotangents) > 1 and run.at[0] != "" and not self.trainable
-        keep = keep or self.trainable
         if many:
             try:  # measured faster than a loop at late layers, slower at the input
                 stacked = torch.autograd.grad(
