@@ -30,7 +30,7 @@ class Explainer(Named, family="explainers"):
     linear_knobs: ClassVar[Mapping[str, Any]] = {}  # the knobs under which `linear` holds
 
     def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
-        """The answer to one score: [n, h, w], or [n, c, h, w] of the images' shape. Defined by a member, or the next is."""
+        """The answer to one score: [n, h, w], or [n, c, h, w] as the images. A member defines this or the next."""
         if type(self).attribute_all is Explainer.attribute_all:
             raise NotImplementedError
         return self.attribute_all(subject, images, [score])[0]
