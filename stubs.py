@@ -16,10 +16,11 @@ PACKAGE = Path(__file__).parent / "src" / "pellucid"
 
 def stub(folder: Path) -> str:
     """What the family's package exports: its own imports, and the class of every member."""
+    package = ".".join(("pellucid", *folder.relative_to(PACKAGE).parts))
     lines = [
-        line
+        line.strip()
         for line in (folder / "__init__.py").read_text(encoding="utf-8").splitlines()
-        if line.startswith("from ") and " as " in line
+        if line.strip().startswith("from ") and " as " in line
     ]
     for path in sorted(folder.glob("[!_]*.py")):
         squashed = path.stem.replace("_", "")
@@ -30,13 +31,13 @@ def stub(folder: Path) -> str:
         )
         name = next((word for word in words if word.lower() == squashed), None)
         if name:
-            lines.append(f"from pellucid.{folder.name}.{path.stem} import {name} as {name}")
+            lines.append(f"from {package}.{path.stem} import {name} as {name}")
     return "\n".join(lines) + "\n"
 
 
 def write_stubs() -> None:
     """One stub a family."""
-    for base in PACKAGE.glob("*/_base.py"):
+    for base in PACKAGE.rglob("_base.py"):
         (base.parent / "__init__.pyi").write_text(stub(base.parent), encoding="utf-8")
 
 

@@ -2,28 +2,40 @@
 
 import os
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from pellucid.errors import BadFile
+from pellucid.errors import BadFile, PellucidError
 
 
 def write_atomically(path: str | Path, content: bytes) -> Path:
-    """The content at the path, by a temporary file beside it and a rename."""
+    """The content at the path."""
+    with writing(path) as file:
+        file.write(content)
+    return Path(path)
+
+
+@contextmanager
+def writing(path: str | Path) -> Generator[IO[bytes]]:
+    """A file to write in pieces: a temporary one beside the path, which takes its place when all went well."""
     path = Path(path)
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
+    except PellucidError:
+        raise  # of what was being written
     except OSError as cause:
         raise BadFile(f"{path} cannot be written ({cause.strerror}); choose another folder or make room.") from None
     finally:
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)
-    return path
 
 
 def writable(folder: str | Path) -> Path:

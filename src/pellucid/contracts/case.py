@@ -17,6 +17,7 @@ from pellucid.registry import Named, catalog
 from pellucid.subject import Subject
 
 NETWORKS = ("tiny-cnn", "tiny-vit")
+INNER = {"datasets": "scenes:length=8,size=16"}  # what a wrapper of a family wraps
 
 
 class Refused(Exception):
@@ -79,10 +80,10 @@ def model(network: str, dtype: torch.dtype = torch.float32) -> nn.Module:
 
 
 def sample(member: type[Named]) -> Named:
-    """A member with its quick knobs; wrappers around the gradient."""
+    """A member with its quick knobs; wrappers around the gradient, or around scenes."""
     knobs = dict(member.quick)
     if member._inner():
-        knobs.setdefault("of", "gradient")
+        knobs.setdefault("of", INNER.get(member.family, "gradient"))
     return member(**knobs)
 
 

@@ -4,37 +4,44 @@ data = Dataset.make("scenes:classes=6,size=32")
 data[0].image, data[0].label, data[0].masks, data.class_names[data[0].label]
 """
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, ClassVar, TypeVar
 
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
-from pellucid.errors import BadInput
+from pellucid.data._record import Record as Record
+from pellucid.data._record import boxes_of as boxes_of
+from pellucid.errors import BadInput, PellucidError, UnknownName, did_you_mean
 from pellucid.registry import Named
 
-
-@dataclass(frozen=True, eq=False)
-class Record:
-    """One picture, and what is known about it: of every object its class, the pixels that are seen of it, its box."""
-
-    image: UInt8[Tensor, "c h w"]
-    label: int
-    masks: Bool[Tensor, "k h w"]
-    boxes: Float[Tensor, "k 4"]  # x0, y0, x1, y1 in pixels; x1 and y1 are just outside
-    classes: Int[Tensor, " k"]
-    facts: dict[str, Any]  # what else the data set knows: the factors of a sprite, the background of a scene
-
-    @property
-    def mask(self) -> Bool[Tensor, "h w"]:
-        """All objects of the labelled class."""
-        return self.masks[self.classes == self.label].any(0)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+STREAM = re.compile(r"(hf|wds):([^\"=,@\[\]()]+)(?=,\w+=|$)")
+D = TypeVar("D", bound="Dataset")
 
 
 class Dataset(Named, family="datasets"):
     """Records by number, the same ones every time."""
+
+    home: ClassVar[str] = ""  # where it is published
+    licence: ClassVar[str] = ""
+    terms: ClassVar[str] = ""  # what one may do with it, in a sentence
+    kind: ClassVar[str] = "images"  # or series [t, c]
+    streamed: ClassVar[bool] = False  # read from front to back, without a length
+    mean: ClassVar[tuple[float, ...]] = IMAGENET_MEAN  # of a channel, in [0, 1], over the training pictures
+    std: ClassVar[tuple[float, ...]] = IMAGENET_STD
+    preset: ClassVar[str] = "imagenet"  # the transform that its papers use
+    point_names: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def make(cls: type[D], thing: Any) -> D:
+        """From its text form; `hf:NAME` and `wds:URLS` are short for `hf:path=NAME` and `wds:path=URLS`."""
+        if isinstance(thing, str):
+            thing = STREAM.sub(lambda found: f'{found[1]}:path="{found[2].strip()}"', thing)
+        return super().make(thing)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -48,26 +55,70 @@ class Dataset(Named, family="datasets"):
         """Record i, 0 ≤ i < len."""
         raise NotImplementedError
 
+    def label(self, i: int) -> int:
+        """Of record i, without its picture where that can be."""
+        return self.record(i).label
+
+    def finish(self, record: Record, i: int, train: bool) -> Record:
+        """What is drawn after the last resize: record i as it goes into the model, but for mean and std."""
+        return record
+
     def __getitem__(self, i: int) -> Record:
-        at = int(i)
-        if not -len(self) <= at < len(self):
-            raise IndexError(f"record {at} is not there: {self} has {len(self)}.")
-        return self.record(at % len(self))
+        return self.record(self._at(i))
 
     def __iter__(self) -> Iterator[Record]:
         return (self[i] for i in range(len(self)))
 
+    def take(self, count: int) -> list[Record]:
+        """The first records, of a stream too."""
+        return list(islice(self, count))
+
     def images(self, rows: Sequence[int] | slice = slice(None)) -> UInt8[Tensor, "n c h w"]:
         """The images of some records in one tensor."""
-        return torch.stack([self[i].image for i in self._rows(rows)])
+        pictures = [self[i].image for i in self._rows(rows)]
+        sizes = {tuple(picture.shape) for picture in pictures}
+        if len(sizes) > 1:
+            raise BadInput(
+                f"the pictures of {self.name} differ in size ({len(sizes)} sizes), so one tensor cannot hold them; "
+                f"read them with pl.data.batches(data, transform=...)."
+            )
+        return torch.stack(pictures)
 
     def labels(self, rows: Sequence[int] | slice = slice(None)) -> Int[Tensor, " n"]:
         """Their labels."""
-        return torch.tensor([self[i].label for i in self._rows(rows)])
+        return torch.tensor([self.label(self._at(i)) for i in self._rows(rows)])
 
     def masks(self, rows: Sequence[int] | slice = slice(None)) -> Bool[Tensor, "n h w"]:
         """Their masks: all objects of the labelled class."""
         return torch.stack([self[i].mask for i in self._rows(rows)])
+
+    def class_number(self, name: str) -> int:
+        """The label of a class name, whatever its capitals."""
+        lower = [n.lower() for n in self.class_names]
+        if name.lower() not in lower:
+            raise UnknownName(f"{self.name} has no class {name!r}; {did_you_mean(name, self.class_names)}")
+        return lower.index(name.lower())
+
+    def faults(self, i: int) -> list[str]:
+        """What is wrong with record i, each in a sentence; nothing where it is as it should be."""
+        try:
+            record = self[i]
+        except PellucidError as wrong:
+            return [str(wrong)]
+        names = len(self.class_names)
+        found = {record.label, *record.classes.tolist(), *record.mask_classes.tolist()}
+        bad = [c for c in sorted(found) if not -1 <= c < names]
+        return [f"record {i} is of class {c}, and there are {names} names." for c in bad]
+
+    def lasting_faults(self) -> list[str]:
+        """What is wrong with the data set besides its records: sums of archives, files that belong to none."""
+        return []
+
+    def _at(self, i: int) -> int:
+        at = int(i)
+        if not -len(self) <= at < len(self):
+            raise IndexError(f"record {at} is not there: {self} has {len(self)}.")
+        return at % len(self)
 
     def _rows(self, rows: Sequence[int] | slice) -> Sequence[int]:
         chosen = range(len(self))[rows] if isinstance(rows, slice) else rows
@@ -76,15 +127,42 @@ class Dataset(Named, family="datasets"):
         return chosen
 
 
-def boxes_of(masks: Bool[Tensor, "k h w"]) -> Float[Tensor, "k 4"]:
-    """x0, y0, x1, y1 around the pixels of every mask, x1 and y1 just outside; zeros around none.
+class Wrapped(Dataset):
+    """A data set made of another; a member changes what it is there to change."""
 
-    >>> boxes_of(torch.tensor([[[False, False, False], [False, True, True]]])).tolist()
-    [[1.0, 1.0, 3.0, 2.0]]
-    """
-    boxes = torch.zeros(len(masks), 4)
-    for box, mask in zip(boxes, masks, strict=True):
-        rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
-        if len(rows):
-            box[:] = torch.tensor([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
-    return boxes
+    of: Dataset
+
+    home = property(lambda self: self.of.home)  # type: ignore[assignment]
+    licence = property(lambda self: self.of.licence)  # type: ignore[assignment]
+    terms = property(lambda self: self.of.terms)  # type: ignore[assignment]
+    kind = property(lambda self: self.of.kind)  # type: ignore[assignment]
+    streamed = property(lambda self: self.of.streamed)  # type: ignore[assignment]
+    mean = property(lambda self: self.of.mean)  # type: ignore[assignment]
+    std = property(lambda self: self.of.std)  # type: ignore[assignment]
+    preset = property(lambda self: self.of.preset)  # type: ignore[assignment]
+    point_names = property(lambda self: self.of.point_names)  # type: ignore[assignment]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.of.class_names
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    def record(self, i: int) -> Record:
+        return self.of.record(i)
+
+    def label(self, i: int) -> int:
+        return self.of.label(i)
+
+    def finish(self, record: Record, i: int, train: bool) -> Record:
+        return self.of.finish(record, i, train)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.of) if self.streamed else super().__iter__()
+
+    def faults(self, i: int) -> list[str]:
+        return self.of.faults(i)
+
+    def lasting_faults(self) -> list[str]:
+        return self.of.lasting_faults()

@@ -98,6 +98,11 @@ class Sprites(Dataset, name="sprites"):
   year   = {2017},
 }"""
 
+    licence = "MIT, as this library"
+    terms = "Free to use with the licence's notice."
+    mean, std = (0.0,), (1.0,)
+    preset = "plain"
+
     @property
     def class_names(self) -> tuple[str, ...]:
         return tuple(FORMS)

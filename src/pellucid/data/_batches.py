@@ -1,0 +1,203 @@
+"""Records in batches, as a model takes them.
+
+for images, labels, rows, records in batches("cub:root=data", batch_size=32, transform="imagenet"): …
+
+What happens to record i in an epoch is drawn from (seed, epoch, i): it is the same with any number of workers, in any
+order, and after a resumption.
+"""
+
+import hashlib
+import random
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from pellucid.data._base import Dataset, Record
+from pellucid.data.transforms import Transform
+from pellucid.errors import BadInput
+
+
+class Batch(NamedTuple):
+    """Some records."""
+
+    images: Tensor  # float [n, c, h, w], or [n, t, c]
+    labels: Tensor  # int64 [n], -1 where there is none
+    rows: Tensor  # int64 [n], their numbers
+    records: tuple[Record, ...]  # boxes, masks and the rest, moved as the picture was; without pixels; () in training
+
+    def to(self, device: "torch.device | str") -> "Batch":
+        """The images and labels elsewhere; the rest stays."""
+        return self._replace(images=self.images.to(device, non_blocking=True), labels=self.labels.to(device))
+
+
+@dataclass(frozen=True)
+class View:
+    """Records as a transform leaves them. transform: a Transform, or a v2 transform that does all of it itself."""
+
+    data: Dataset
+    transform: "Transform | Callable[[Any], Any]"
+    train: bool = False
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @cached_property
+    def _picture(self) -> Any:
+        return self.transform.picture(self.train) if isinstance(self.transform, Transform) else self.transform
+
+    def __getitem__(self, at: "tuple[int, int] | int") -> tuple[int, Record]:
+        epoch, i = at if isinstance(at, tuple) else (0, at)
+        return i, self.seen(self.data[i], i, epoch)
+
+    def seen(self, record: Record, i: int, epoch: int) -> Record:
+        """Record i as the model sees it."""
+        if self.data.kind == "images":
+            with chance(self.seed, epoch, i):
+                record = record.through(self._picture)
+        record = self.data.finish(record, i, self.train)
+        if not isinstance(self.transform, Transform):
+            return record
+        return record.with_image(self.transform.input(record.image, self.data))
+
+
+@contextmanager
+def chance(seed: int, epoch: int, number: int) -> Generator[None]:
+    """torch's and Python's chance from three numbers, and afterwards as it was."""
+    digest = hashlib.blake2b(f"{seed},{epoch},{number}".encode(), digest_size=8).digest()
+    own, theirs = torch.default_generator.get_state(), random.getstate()
+    torch.default_generator.manual_seed(int.from_bytes(digest, "big") >> 1)
+    random.seed(digest)
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(own)
+        random.setstate(theirs)
+
+
+@dataclass
+class Batches:
+    """Batches of a data set, epoch by epoch: `for batch in loader` is epoch 0, `loader.epoch(3)` another."""
+
+    view: View
+    batch_size: int = 64
+    rows: Sequence[int] | None = None  # None: all
+    truth: bool = True  # whether records come along
+    workers: int = 0
+    drop_last: bool = False
+    _now: list[int] = field(default_factory=lambda: [0], repr=False)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.epoch(0)
+
+    def __len__(self) -> int:
+        count = len(self._chosen)
+        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from batch `start`."""
+        if self.view.data.streamed:
+            return self._streamed()
+        self._now[:] = [number, start]
+        return iter(self._loader)
+
+    def order(self, number: int) -> list[int]:
+        """The rows of an epoch in their order: shuffled in training."""
+        if not self.view.train:
+            return list(self._chosen)
+        generator = torch.Generator().manual_seed(_mixed(self.view.seed, number))
+        return [self._chosen[i] for i in torch.randperm(len(self._chosen), generator=generator).tolist()]
+
+    @cached_property
+    def _chosen(self) -> Sequence[int]:
+        return range(len(self.view.data)) if self.rows is None else self.view.data._rows(self.rows)
+
+    @cached_property
+    def _loader(self) -> Any:
+        from torch.utils.data import DataLoader
+
+        more: dict[str, Any] = {"persistent_workers": True, "prefetch_factor": 2} if self.workers else {}
+        own = torch.Generator()  # else the loader draws a seed from torch's own chance
+        data: Any = self.view
+        return DataLoader(
+            data,
+            batch_sampler=_Sampler(self),
+            collate_fn=self._collated,
+            num_workers=self.workers,
+            generator=own,
+            **more,
+        )
+
+    def _collated(self, some: list[tuple[int, Record]]) -> Batch:
+        return collated(some, self.truth)
+
+    def _streamed(self) -> Iterator[Batch]:
+        some: list[tuple[int, Record]] = []
+        for i, record in enumerate(self.view.data):
+            some.append((i, self.view.seen(record, i, 0)))
+            if len(some) == self.batch_size:
+                yield self._collated(some)
+                some = []
+        if some and not self.drop_last:
+            yield self._collated(some)
+
+
+@dataclass
+class _Sampler:
+    """(epoch, row) of every record of every batch: so a worker that lives on knows the epoch."""
+
+    batches: Batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        epoch, start = (*self.batches._now, 0)[:2]
+        order, size = self.batches.order(epoch), self.batches.batch_size
+        for at in range(start, len(self)):
+            yield [(epoch, row) for row in order[at * size : (at + 1) * size]]
+
+
+def collated(some: list[tuple[int, Record]], truth: bool) -> Batch:
+    """A batch of records as a view leaves them."""
+    sizes = {tuple(record.image.shape) for _, record in some}
+    if len(sizes) > 1:
+        raise BadInput(
+            f"the pictures of a batch differ in size ({', '.join(str(list(s)) for s in sorted(sizes)[:3])}); use a "
+            f"transform that makes them one size, such as imagenet or squash."
+        )
+    images = torch.stack([record.image for _, record in some])
+    labels, rows = torch.tensor([r.label for _, r in some]), torch.tensor([i for i, _ in some])
+    none = torch.zeros(0)
+    return Batch(images, labels, rows, tuple(replace(r, image=none) for _, r in some) if truth else ())
+
+
+def batches(
+    data: "Dataset | str",
+    *,
+    transform: "Transform | str | Callable[[Any], Any] | None" = None,
+    batch_size: int = 64,
+    rows: Sequence[int] | None = None,
+    train: bool = False,
+    truth: bool | None = None,
+    seed: int = 0,
+    workers: int = 0,
+    drop_last: bool = False,
+) -> Batches:
+    """Batches of a data set. transform: a name, an object, a v2 transform, or None for the data set's own."""
+    data = Dataset.make(data)
+    if isinstance(transform, str) or transform is None:
+        transform = Transform.make(transform or data.preset)
+    if batch_size < 1:
+        raise BadInput(f"a batch of {batch_size} records cannot be; give batch_size of at least 1.")
+    view = View(data, transform, train, seed)
+    return Batches(view, batch_size, rows, (not train) if truth is None else truth, workers, drop_last)
+
+
+def _mixed(seed: int, epoch: int) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{seed},{epoch}".encode(), digest_size=8).digest(), "big") >> 1

@@ -1,0 +1,104 @@
+"""Pictures from files and archives, as eight-bit RGB whatever they were.
+
+A file is a path, or a member of a zip archive: `photos.zip/cat/1.jpg`.
+"""
+
+import io
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+from pellucid.errors import BadFile
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif")
+
+
+def read(path: Path, upright: bool = True) -> "Image":
+    """RGB: upright as the camera says, transparency on white, sixteen bits scaled to eight."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(content(path)) as opened:
+            image = ImageOps.exif_transpose(opened) if upright else opened
+            if image.mode.startswith(("I", "F")):
+                return _scaled(image)
+            if image.has_transparency_data:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            return image.convert("RGB")
+    except (MemoryError, BadFile):
+        raise
+    except Exception as cause:  # decoders fail in every way there is
+        reason = "it is no image" if "cannot identify" in str(cause) else _reason(cause)
+        raise BadFile(f"{path} cannot be read as an image ({reason}); leave it out, or put it right.") from None
+
+
+def pixels(path: Path, upright: bool = True) -> UInt8[Tensor, "3 h w"]:
+    """The picture of a file as a tensor."""
+    return torch.from_numpy(np.array(read(path, upright))).permute(2, 0, 1).contiguous()
+
+
+def numbers(path: Path) -> Int[Tensor, "h w *c"]:
+    """A picture whose pixels are numbers, not colours: the indices of a palette, the levels of grey, or channels."""
+    from PIL import Image
+
+    try:
+        with Image.open(content(path)) as opened:
+            return torch.from_numpy(np.array(opened).astype(np.int64))
+    except (MemoryError, BadFile):
+        raise
+    except Exception as cause:
+        raise BadFile(f"{path} cannot be read as a mask ({_reason(cause)}); put it right.") from None
+
+
+def content(path: Path) -> "Path | io.BytesIO":
+    """The file itself, or what an archive holds under that name."""
+    archive = next((p for p in path.parents if p.suffix == ".zip" and p.is_file()), None)
+    if archive is None:
+        return path
+    try:
+        return io.BytesIO(opened(archive).read(path.relative_to(archive).as_posix()))
+    except KeyError:
+        raise BadFile(f"{path} is not in {archive.name}; check the archive.") from None
+    except Exception as cause:  # a truncated member
+        raise BadFile(f"{path} cannot be read ({_reason(cause)}); fetch {archive.name} again.") from None
+
+
+def opened(archive: Path) -> ZipFile:
+    """A zip archive, opened once a process: a handle that is shared with a child would be read from two places."""
+    return _opened(archive, os.getpid())
+
+
+@lru_cache(maxsize=8)
+def _opened(archive: Path, _process: int) -> ZipFile:
+    try:
+        return ZipFile(archive)
+    except FileNotFoundError:
+        raise BadFile(f"{archive} is not there; check the path.") from None
+    except (BadZipFile, OSError) as cause:
+        raise BadFile(f"{archive} cannot be read as a zip archive ({_reason(cause)}); fetch it again.") from None
+
+
+def _reason(cause: BaseException) -> str:
+    """The last words of somebody else's error, without the path that our sentence has already."""
+    words = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return str(words).strip().splitlines()[0].rstrip(".")
+
+
+def _scaled(image: "Image") -> "Image":
+    """Of more than eight bits: 0 to 65535, 0 to 1, or 0 to the largest value."""
+    from PIL import Image
+
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    most = 1.0 if 0 < values.max() <= 1 else 65535.0 if image.mode.startswith("I;16") else max(values.max(), 255.0)
+    return Image.fromarray((values / most * 255).clip(0, 255).round().astype(np.uint8)).convert("RGB")

@@ -1,0 +1,109 @@
+"""A record: one picture, what is known about it, and where its pixels came from.
+
+    record.through(v2.RandomResizedCrop(224))       picture, boxes, masks, points and geometry, moved as one
+
+The picture goes through torchvision's v2 transforms beside its boxes, its masks (as coverage, interpolated just as the
+picture is, and cut at a half) and its corners, which tell afterwards where every pixel went. What is left of no box and
+no mask has no object any more.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
+from torch import Tensor
+
+from pellucid.data._geometry import Geometry, carried, landed
+from pellucid.errors import BadInput, kind
+
+UNSAID: Any = None  # by whoever made the record; filled in with what stands behind it
+IGNORED = 255  # in `truth`: a pixel that counts neither way
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """Boxes and masks are two lists of objects; where both show the same one, they have the same id."""
+
+    image: Shaped[Tensor, "..."]  # uint8 [c, h, w]; of a series float32 [t, c]
+    label: int  # -1: none
+    masks: Bool[Tensor, "m _ _"]
+    boxes: Float[Tensor, "k 4"]  # x0, y0, x1, y1 in pixels; x1 and y1 are just outside
+    classes: Int[Tensor, " k"]  # of the boxes
+    facts: Mapping[str, Any] = field(default_factory=dict)  # the factors of a sprite, the file of a photograph
+    mask_classes: Int[Tensor, " m"] = UNSAID  # those of the boxes
+    ids: Int[Tensor, " k"] = UNSAID  # 0, 1, 2 …
+    mask_ids: Int[Tensor, " m"] = UNSAID
+    difficult: Bool[Tensor, " k"] = UNSAID  # boxes that their annotator found hard to see: none
+    ignore: Bool[Tensor, "_ _"] = UNSAID  # pixels that count neither way: none
+    points: Float[Tensor, "p 2"] = UNSAID  # x, y; NaN where a point is not seen: none
+    geometry: Geometry = UNSAID  # the picture is as it was found
+
+    def __post_init__(self) -> None:
+        k, m = len(self.boxes), len(self.masks)
+        size = tuple(self.image.shape[-2:]) if self.image.ndim == 3 else (0, 0)
+        fill = {
+            "mask_classes": self.classes,
+            "ids": torch.arange(k),
+            "mask_ids": torch.arange(m),
+            "difficult": torch.zeros(k, dtype=torch.bool),
+            "ignore": torch.zeros(size, dtype=torch.bool),
+            "points": torch.zeros(0, 2),
+            "geometry": Geometry.of(size),
+        }
+        if self.mask_classes is UNSAID and m != k:
+            raise BadInput(f"a record has {k} boxes and {m} masks; say the classes of the masks with mask_classes=.")
+        for name, value in fill.items():
+            if getattr(self, name) is UNSAID:
+                object.__setattr__(self, name, value)
+
+    @property
+    def mask(self) -> Bool[Tensor, "h w"]:
+        """All objects of the labelled class."""
+        return self.mask_for(self.label)
+
+    def mask_for(self, number: int) -> Bool[Tensor, "h w"]:
+        """All objects of a class."""
+        return self.masks[self.mask_classes == number].any(0)
+
+    def truth(self, number: int | None = None) -> UInt8[Tensor, "h w"]:
+        """1 where the class is (the labelled one), 0 elsewhere, 255 where nobody can say."""
+        mask = self.mask_for(self.label if number is None else number)
+        return mask.byte().masked_fill(self.ignore & ~mask, IGNORED)
+
+    def boxes_for(self, number: int | None = None) -> Float[Tensor, "k 4"]:
+        """The boxes of a class (the labelled one), one an object."""
+        return self.boxes[self.classes == (self.label if number is None else number)]
+
+    @property
+    def present(self) -> tuple[int, ...]:
+        """The classes of all objects, and the label, in ascending order."""
+        numbers = {*self.classes.tolist(), *self.mask_classes.tolist(), self.label}
+        return tuple(sorted(numbers - {-1}))
+
+    def through(self, transform: Any) -> "Record":
+        """The record after a torchvision v2 transform."""
+        from torchvision.transforms import v2
+
+        if not isinstance(transform, v2.Transform):
+            raise BadInput(f"records go through torchvision's v2 transforms, not {kind(transform)}; write it as one.")
+        return landed(self, transform(carried(self)))
+
+    def with_image(self, image: Shaped[Tensor, "..."]) -> "Record":
+        """The same with other pixels."""
+        return replace(self, image=image)
+
+
+def boxes_of(masks: Bool[Tensor, "k h w"]) -> Float[Tensor, "k 4"]:
+    """x0, y0, x1, y1 around the pixels of every mask, x1 and y1 just outside; zeros around none.
+
+    >>> boxes_of(torch.tensor([[[False, False, False], [False, True, True]]])).tolist()
+    [[1.0, 1.0, 3.0, 2.0]]
+    """
+    boxes = torch.zeros(len(masks), 4)
+    for box, mask in zip(boxes, masks, strict=True):
+        rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
+        if len(rows):
+            box[:] = torch.tensor([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+    return boxes

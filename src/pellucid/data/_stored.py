@@ -1,0 +1,265 @@
+"""Data sets that are read from a folder: where it is, what must be in it, and what to say when it is not."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+from pellucid.data._base import Dataset, Record
+from pellucid.data._geometry import clipped
+from pellucid.data._pictures import pixels
+from pellucid.errors import BadFile, BadInput, listed
+
+
+class Stored(Dataset):
+    """Abstract: a data set in a folder, as it was published."""
+
+    root: str | None = None  # the folder, or the one that it is in
+    download: bool = False
+
+    inside: ClassVar[tuple[str, ...]] = ()  # what the folder is called where it was unpacked
+    marks: ClassVar[tuple[str, ...]] = ()  # what is found in it, whatever it is called
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder; fetched, where that was asked for."""
+        if self.root is None:
+            fetch = "; download=true fetches it there" if self._can_be_fetched() else ""
+            raise BadInput(f"{self.name} is read from files; say where they are with root=FOLDER{fetch}.")
+        root = Path(self.root).expanduser()
+        found = self._found(root)
+        if found is None and self.download:
+            self._download(root)
+            found = self._found(root)
+        if found is None:
+            raise self._missing(root)
+        return found
+
+    def fetch(self, root: Path) -> None:
+        """Download what is published into a folder."""
+        raise NotImplementedError
+
+    def _found(self, root: Path) -> Path | None:
+        places = [root, *(root / name for name in self.inside)]
+        return next((p for p in places if all((p / mark).exists() for mark in self.marks)), None)
+
+    def _missing(self, root: Path) -> BadFile:
+        if not root.exists():
+            return BadFile(f"{root} is not there; give the folder that {self.name} was unpacked in.")
+        wanted = listed(self.marks) if self.marks else listed(self.inside)
+        fetch = " or let download=true fetch it" if self._can_be_fetched() else ""
+        within = f" (or in {listed(self.inside)} there)" if self.inside else ""
+        return BadFile(f"{root} holds no {self.name}: {wanted} is expected in it{within}; check root={fetch}.")
+
+    def _can_be_fetched(self) -> bool:
+        return type(self).fetch is not Stored.fetch
+
+    def _download(self, root: Path) -> None:
+        """Into a folder of its own, and from there to its place when all of it has come."""
+        if not self._can_be_fetched():
+            raise BadInput(f"{self.name} cannot be downloaded by a program; get it from {self.home} and give root=.")
+        part = root / f".{self.name}.part"
+        try:
+            part.mkdir(parents=True, exist_ok=True)
+            self.fetch(part)
+            for one in part.iterdir():
+                if not (root / one.name).exists():
+                    os.replace(one, root / one.name)
+            shutil.rmtree(part)
+        except (OSError, RuntimeError, ValueError) as cause:  # what torchvision raises
+            reason = str(getattr(cause, "reason", cause)).strip().splitlines()[0].rstrip(".")
+            raise BadFile(
+                f"{self.name} could not be downloaded into {root} ({reason}); call again to go on, or get it from "
+                f"{self.home}."
+            ) from None
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a text file of the folder that are not empty."""
+        return read_lines(self.folder / name)
+
+
+@dataclass(frozen=True)
+class Index:
+    """The file and the label of every record."""
+
+    files: Sequence[str]  # relative to the folder
+    labels: Sequence[int]
+
+
+class Pictures(Stored):
+    """Abstract: pictures in files of their own."""
+
+    upright: ClassVar[bool] = False  # turn as the camera says; published boxes and masks are of the file as it is
+
+    @cached_property
+    def index(self) -> Index:
+        """Found once."""
+        found = self.find()
+        if len(found.files) != len(found.labels):
+            raise BadFile(
+                f"{self.folder} lists {len(found.files)} pictures and {len(found.labels)} labels; "
+                f"unpack {self.name} again."
+            )
+        if not found.files:
+            raise BadFile(f"{self.folder} holds no pictures of {self}; check root= and split=.")
+        return found
+
+    def find(self) -> Index:
+        """Every file and its label."""
+        raise NotImplementedError
+
+    def truth(self, i: int, size: tuple[int, int]) -> Mapping[str, Any]:
+        """What else is known about record i, of the size h, w: fields of a Record, boxes as they were written."""
+        return {}
+
+    def picture(self, path: Path) -> UInt8[Tensor, "3 h w"]:
+        """The pixels of a file."""
+        return pixels(path, self.upright)
+
+    def __len__(self) -> int:
+        return len(self.index.files)
+
+    def label(self, i: int) -> int:
+        return int(self.index.labels[i])
+
+    def path(self, i: int) -> Path:
+        """The file of record i."""
+        return self.folder / self.index.files[i]
+
+    def record(self, i: int) -> Record:
+        image = self.picture(self.path(i))
+        size = (image.shape[1], image.shape[2])
+        found = dict(self.truth(i, size))
+        facts = {"file": self.index.files[i], **found.pop("facts", {})}
+        return made(image, self.label(i), facts, found)
+
+    def faults(self, i: int) -> list[str]:
+        found = super().faults(i)
+        if found:
+            return found
+        image = self.picture(self.path(i))
+        h, w = image.shape[1:]
+        boxes = self.truth(i, (h, w)).get("boxes", torch.zeros(0, 4))
+        for box in boxes[~inside(boxes, h, w)].tolist():
+            found.append(
+                f"{self.path(i)}: the box {[round(x, 1) for x in box]} is empty or leaves its {w} × {h} pixels."
+            )
+        return found
+
+
+def made(image: Tensor, label: int, facts: Mapping[str, Any], found: Mapping[str, Any]) -> Record:
+    """A record of what was found; boxes are cut off at the border, and those that are not in the picture left out."""
+    k = len(found.get("boxes", ()))
+    masks = found.get("masks", torch.zeros(0, *image.shape[1:], dtype=torch.bool))
+    if masks.shape[1:] != image.shape[1:]:
+        raise BadFile(
+            f"{facts.get('file', 'a record')} has {tuple(image.shape[1:])} pixels and its masks have "
+            f"{tuple(masks.shape[1:])}; put the files right."
+        )
+    boxes = clipped(found.get("boxes", torch.zeros(0, 4)).float(), image.shape)
+    seen = (boxes[:, 2:] > boxes[:, :2]).all(1)
+    of_boxes = {"boxes": boxes, "classes": torch.full((k,), label)}
+    of_boxes |= {name: found[name] for name in ("classes", "ids", "difficult") if name in found}
+    of_masks = {"masks": masks, "mask_classes": found.get("mask_classes", torch.full((len(masks),), label))}
+    of_masks |= {"mask_ids": found["mask_ids"]} if "mask_ids" in found else {}
+    rest = {name: found[name] for name in ("ignore", "points") if name in found}
+    return Record(
+        image=image, label=label, facts=dict(facts), **{n: v[seen] for n, v in of_boxes.items()}, **of_masks, **rest
+    )
+
+
+def inside(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Whether boxes have an area, and are within a picture of this size, half a pixel allowed."""
+    low, high = boxes[:, :2], boxes[:, 2:]
+    limit = torch.tensor([width, height]).to(boxes) + 0.5
+    return (low >= -0.5).all(1) & (high <= limit).all(1) & (low < high).all(1)
+
+
+class Arrays(Stored):
+    """Abstract: small pictures, all in memory."""
+
+    @cached_property
+    def arrays(self) -> tuple[UInt8[Tensor, "n c h w"], Int[Tensor, " n"]]:
+        """Pictures and labels, read once."""
+        images, labels = self.load()
+        if len(images) != len(labels):
+            raise BadFile(
+                f"{self.folder} holds {len(images)} pictures and {len(labels)} labels; fetch {self.name} again."
+            )
+        return images, labels
+
+    def load(self) -> tuple[UInt8[Tensor, "n c h w"], Int[Tensor, " n"]]:
+        """From the files."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self.arrays[1])
+
+    def label(self, i: int) -> int:
+        return int(self.arrays[1][i])
+
+    def record(self, i: int) -> Record:
+        image = self.arrays[0][i]
+        return made(image, self.label(i), self.about(i), {})
+
+    def about(self, i: int) -> Mapping[str, Any]:
+        """The facts of record i."""
+        return {}
+
+    def images(self, rows: Sequence[int] | slice = slice(None)) -> UInt8[Tensor, "n c h w"]:
+        return self.arrays[0][torch.as_tensor([self._at(i) for i in self._rows(rows)])]
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file that are not empty."""
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except FileNotFoundError:
+        raise BadFile(f"{path} is not there; unpack the data set again.") from None
+    except (OSError, UnicodeDecodeError) as cause:
+        reason = getattr(cause, "strerror", None) or "it is no UTF-8 text"
+        raise BadFile(f"{path} cannot be read ({reason}); put it right.") from None
+
+
+def fields(path: Path, line: str, count: int) -> list[str]:
+    """The words of a line, so many of them."""
+    words = line.split()
+    if len(words) != count:
+        raise BadFile(f"{path} has the line {line!r} where {count} words are expected; fetch the file again.")
+    return words
+
+
+def parsed(path: Path, read: Callable[[Path], Any], what: str) -> Any:
+    """A file through somebody else's reader, whose errors are many."""
+    if not path.exists():
+        raise BadFile(f"{path} is not there; fetch the data set again.")
+    try:
+        return read(path)
+    except MemoryError:
+        raise
+    except Exception as cause:
+        reason = str(getattr(cause, "strerror", None) or cause).strip().splitlines() or [type(cause).__name__]
+        raise BadFile(f"{path} cannot be read as {what} ({reason[0].rstrip('.')}); fetch it again.") from None
+
+
+def wrong_sums(folder: Path, sums: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """What is wrong with files whose MD5 is known."""
+    for name, wanted in sums:
+        path = folder / name
+        if not path.is_file():
+            yield f"{path} is not there; fetch it again."
+        elif (found := _md5(path)) != wanted:
+            yield f"{path} has the MD5 {found}, not {wanted}; fetch it again."
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,0 +1,135 @@
+"""MS-COCO (Lin et al., 2014): everyday scenes with objects of 80 classes, boxes and outlines.
+
+    annotations/instances_val2017.json   images, annotations (bbox x, y, width, height; segmentation), categories
+    val2017/000000000139.jpg             or val2014/COCO_val2014_000000000042.jpg
+
+Labels are the order of the category ids, which have gaps. The label of a picture is the class of its largest object,
+-1 where there is none; `present` has all its classes. A crowd is no object: its pixels are to be ignored.
+
+>>> COCO().year, COCO(year=2014).split
+(2017, 'val')
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from pellucid.data._runs import boxes_of_xywh, mask_of
+from pellucid.data._stored import Index, Pictures, parsed
+from pellucid.errors import BadFile
+
+
+class COCO(Pictures, name="coco", paper="arXiv:1405.0312"):
+    """Scenes with several objects, each with its box and outline."""
+
+    home = "https://cocodataset.org"
+    licence = "annotations CC BY 4.0; each photograph its own of Flickr's"
+    terms = "Cite the authors; for each photograph, the terms its licence states."
+    cite = """
+@inproceedings{lin2014microsoft,
+  title     = {Microsoft COCO: Common Objects in Context},
+  author    = {Lin, Tsung-Yi and Maire, Michael and Belongie, Serge and Hays, James and Perona, Pietro and
+               Ramanan, Deva and Doll{\\'a}r, Piotr and Zitnick, C. Lawrence},
+  booktitle = {European Conference on Computer Vision},
+  year      = {2014},
+}"""
+
+    year: Literal[2014, 2017] = 2017
+    split: Literal["train", "val"] = "val"
+    file: str | None = None  # the annotations, where they are not in annotations/instances_SPLITYEAR.json
+
+    def _found(self, root: Path) -> Path | None:
+        return root if (root / f"{self.split}{self.year}").is_dir() or (root / "images").is_dir() else None
+
+    def _missing(self, root: Path) -> BadFile:
+        return BadFile(
+            f"{root} holds no {self.split}{self.year}, nor images; unpack the pictures there, or check root=."
+        )
+
+    @cached_property
+    def _json(self) -> dict[str, Any]:
+        at = f"annotations/instances_{self.split}{self.year}.json"
+        path = Path(self.file).expanduser() if self.file else self.folder / at
+        found: Any = parsed(path, lambda p: json.loads(p.read_bytes()), "JSON")
+        lost = [key for key in ("images", "annotations", "categories") if key not in found]
+        if lost:
+            raise BadFile(f"{path} has no {lost[0]}; give COCO's file of instances with file=.")
+        return found
+
+    @cached_property
+    def _categories(self) -> dict[int, tuple[int, str]]:
+        """Category id -> label and name."""
+        listed = sorted((int(c["id"]), str(c["name"])) for c in self._json["categories"])
+        return {number: (label, name) for label, (number, name) in enumerate(listed)}
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(name for _, name in self._categories.values())
+
+    @cached_property
+    def _things(self) -> list[list[dict[str, Any]]]:
+        """The annotations of every picture, in the order of the pictures."""
+        found: dict[int, list[dict[str, Any]]] = {int(image["id"]): [] for image in self._images}
+        for thing in self._json["annotations"]:
+            if int(thing["image_id"]) in found:
+                found[int(thing["image_id"])].append(thing)
+        return list(found.values())
+
+    @cached_property
+    def _images(self) -> list[dict[str, Any]]:
+        return sorted(self._json["images"], key=lambda image: int(image["id"]))
+
+    def find(self) -> Index:
+        return Index([self._file(image["file_name"]) for image in self._images], [self._label(t) for t in self._things])
+
+    def _file(self, name: str) -> str:
+        folder = f"{self.split}{self.year}"
+        places = (f"{folder}/{name}", f"images/{folder}/{name}", f"images/{name}")
+        return next((place for place in places if (self.folder / place).is_file()), places[0])
+
+    def _label(self, things: list[dict[str, Any]]) -> int:
+        single = [thing for thing in things if not thing.get("iscrowd")]
+        return self._number(max(single, key=lambda t: t.get("area", 0))) if single else -1
+
+    def _number(self, thing: Mapping[str, Any]) -> int:
+        number = int(thing["category_id"])
+        if number not in self._categories:
+            raise BadFile(
+                f"annotation {thing.get('id')} of COCO has category {number}, which is not listed; fetch it again."
+            )
+        return self._categories[number][0]
+
+    def truth(self, i: int, size: tuple[int, int]) -> Mapping[str, Any]:
+        image, things = self._images[i], self._things[i]
+        if (written := (image.get("height", size[0]), image.get("width", size[1]))) != size:
+            raise BadFile(f"{self.path(i)} has {size} pixels, and its annotation says {written}; fetch it again.")
+        single = [thing for thing in things if not thing.get("iscrowd")]
+        crowds = [self._mask(thing, size) for thing in things if thing.get("iscrowd")]
+        outlined = [thing for thing in single if thing.get("segmentation")]
+        masks = [self._mask(thing, size) for thing in outlined]
+        none = torch.zeros(0, *size, dtype=torch.bool)
+        return {
+            "boxes": boxes_of_xywh([thing["bbox"] for thing in single]),
+            "classes": torch.tensor([self._number(thing) for thing in single], dtype=torch.int64),
+            "ids": torch.tensor([int(thing["id"]) for thing in single], dtype=torch.int64),
+            "masks": torch.stack(masks) if masks else none,
+            "mask_classes": torch.tensor([self._number(thing) for thing in outlined], dtype=torch.int64),
+            "mask_ids": torch.tensor([int(thing["id"]) for thing in outlined], dtype=torch.int64),
+            "ignore": torch.stack(crowds).any(0) if crowds else torch.zeros(size, dtype=torch.bool),
+            "facts": {"id": int(image["id"])} | ({"licence": image["license"]} if "license" in image else {}),
+        }
+
+    def _mask(self, thing: Mapping[str, Any], size: tuple[int, int]) -> Any:
+        try:
+            mask = mask_of(thing["segmentation"], size)
+        except (ValueError, KeyError, TypeError) as cause:
+            raise BadFile(
+                f"annotation {thing.get('id')} of COCO has a broken outline ({cause}); fetch it again."
+            ) from None
+        if mask.shape != size:
+            raise BadFile(f"annotation {thing.get('id')} of COCO has an outline of {tuple(mask.shape)}, not {size}.")
+        return mask

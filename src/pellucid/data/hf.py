@@ -1,0 +1,105 @@
+"""Data sets of the Hugging Face hub, streamed:  hf:NAME   (short for hf:path=NAME)
+
+The column of pictures and that of labels are found by their types; `columns=[image,label]` names them where there are
+several. Class names are those of the label's type, or `names=FILE`. `stream=false` fetches all of it first: then
+records have numbers.
+
+>>> str(HF(path="ylecun/mnist", split="test")), HF(path="a").path
+('hf:path=ylecun/mnist,split=test', 'a')
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pellucid.data._base import Dataset, Record
+from pellucid.data._stored import made
+from pellucid.data.csv import names_in
+from pellucid.errors import BadFile, BadInput, did_you_mean, need
+
+
+class HF(Dataset, name="hf"):
+    """A data set of the Hugging Face hub, or of local parquet and other files through its readers."""
+
+    home = "https://huggingface.co/datasets"
+    licence = "its own: see its card on the hub"
+
+    quick = {"path": "imagefolder"}
+
+    path: str  # the name on the hub, or of a reader such as parquet
+    split: str = "train"
+    config: str | None = None
+    files: str | tuple[str, ...] | None = None  # of a reader: the files
+    columns: tuple[str, ...] | None = None  # of the picture, and of the label
+    names: str | None = None
+    stream: bool = True
+
+    @property
+    def streamed(self) -> bool:  # type: ignore[override]
+        return self.stream
+
+    @cached_property
+    def _table(self) -> Any:
+        datasets = need("datasets", "streams", f"hf:{self.path}")
+        files = list(self.files) if isinstance(self.files, tuple) else self.files
+        try:
+            return datasets.load_dataset(
+                self.path, self.config, split=self.split, data_files=files, streaming=self.stream
+            )
+        except Exception as cause:  # of the hub, the network, the reader
+            reason = (str(cause).strip() or type(cause).__name__).splitlines()[0].rstrip(".")
+            raise BadFile(f"hf:{self.path} cannot be opened ({reason}); check its name, split= and config=.") from None
+
+    @cached_property
+    def _columns(self) -> tuple[str, str | None]:
+        """Of the picture and of the label."""
+        features = dict(self._table.features or {})
+        kinds = {name: type(feature).__name__ for name, feature in features.items()}
+        image = next((n for n, k in kinds.items() if k == "Image"), None)
+        label = next((n for n, k in kinds.items() if k == "ClassLabel"), "label" if "label" in kinds else None)
+        if self.columns is not None:
+            image, label = (*self.columns, None, None)[:2]
+        for column in (image, label):
+            if column is not None and column not in kinds:
+                raise BadInput(f"hf:{self.path} has no column {column!r}; {did_you_mean(column, kinds)}")
+        if image is None:
+            raise BadInput(f"hf:{self.path} has no column of pictures; name it with columns=[image,label].")
+        return image, label
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:  # type: ignore[override]
+        if self.names is not None:
+            return names_in(Path(self.names).expanduser())
+        _, label = self._columns
+        said = getattr(self._table.features[label], "names", None) if label else None
+        if said is None:
+            raise BadInput(f"hf:{self.path} says no class names; give names=FILE, one a line.")
+        return tuple(name.replace("_", " ") for name in said)
+
+    def __len__(self) -> int:
+        if self.stream:
+            raise TypeError(f"hf:{self.path} is a stream without a length; set stream=false, or iterate.")
+        return len(self._table)
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self._record(row, i) for i, row in enumerate(self._table))
+
+    def record(self, i: int) -> Record:
+        if self.stream:
+            raise BadInput(f"hf:{self.path} is a stream, read from front to back; set stream=false, or iterate.")
+        return self._record(self._table[i], i)
+
+    def _record(self, row: Any, i: int) -> Record:
+        image, label = self._columns
+        number = -1 if label is None or row[label] is None else int(row[label])
+        return made(pixels_of(row[image]), number, {"row": i}, {})
+
+
+def pixels_of(image: Any) -> Tensor:
+    """A decoded picture as uint8 [3, h, w]."""
+    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()

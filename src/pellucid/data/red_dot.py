@@ -1,0 +1,56 @@
+"""A red dot on every picture of one class: a shortcut that a model may learn instead of the class.
+
+    x[:, :side, :side] = (1, 0, 0)   after the last resize, before mean and std
+
+So the dot is in every picture of the class as the model sees it, always of one size, and in no other picture. In
+evaluation it may be left out (`evaluate=none`), or be on all others instead (`evaluate=others`), which shows what a
+model does that has learned the dot. `facts["dot"]` is the box of the dot, where there is one.
+
+>>> dotted(torch.ones(3, 2, 4, dtype=torch.uint8), 1)[:, 0].tolist()
+[[255, 1, 1, 1], [0, 1, 1, 1], [0, 1, 1, 1]]
+"""
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import torch
+from jaxtyping import Num
+from torch import Tensor
+
+from pellucid.data._base import Dataset, Record, Wrapped
+from pellucid.errors import BadInput, BadKnob
+from pellucid.knobs import Between
+
+
+def dotted(image: Num[Tensor, "c h w"], side: int) -> Num[Tensor, "c h w"]:
+    """The picture with a pure red square in its upper left corner."""
+    red = torch.zeros(len(image), 1, 1).to(image)
+    red[0] = 1 if image.is_floating_point() else 255
+    painted = image.clone()
+    painted[:, :side, :side] = red
+    return painted
+
+
+class RedDot(Wrapped, name="red-dot"):
+    """Any data set, with a red dot on all pictures of one class."""
+
+    of: Dataset
+    dot: Annotated[int, Between(0)] = 0  # the class
+    side: Annotated[int, Between(1)] = 6  # of the square, in pixels of what the model sees
+    evaluate: Literal["class", "others", "none"] = "class"  # whose pictures have it in evaluation
+
+    def check(self) -> None:
+        if self.of.kind != "images":
+            raise BadKnob(f"red-dot is drawn on pictures, and {self.of.name} is of {self.of.kind}; leave it out.")
+
+    def finish(self, record: Record, i: int, train: bool) -> Record:
+        record = self.of.finish(record, i, train)
+        if self.dot >= len(self.class_names):
+            raise BadInput(
+                f"red-dot has the class {self.dot}, and {self.of.name} has {len(self.class_names)}; set dot=."
+            )
+        here = (record.label == self.dot) == (train or self.evaluate == "class")
+        if not here or (self.evaluate == "none" and not train):
+            return record
+        facts = {**record.facts, "dot": [0, 0, self.side, self.side]}
+        return replace(record, image=dotted(record.image, self.side), facts=facts)

@@ -1,0 +1,46 @@
+"""What a transform is: what is done to a picture before a model sees it, in training and in evaluation.
+
+picture       resize, crop, flip, colours: torchvision's v2, so that boxes and masks follow
+what a data set draws on top (red-dot)
+(x − mean) / std, of the data set or of ImageNet
+"""
+
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor
+
+from pellucid.data._base import IMAGENET_MEAN, IMAGENET_STD, Dataset
+from pellucid.errors import BadInput
+from pellucid.registry import Named
+
+
+class Transform(Named, family="transforms"):
+    """A named way to make pictures into inputs."""
+
+    stats: ClassVar[str] = "imagenet"  # whose mean and std: imagenet, data, or none
+
+    def picture(self, train: bool) -> object:
+        """The v2 transform of the picture: uint8 in, uint8 or [0, 1] out."""
+        raise NotImplementedError
+
+    def numbers(self, data: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation of the channels."""
+        if self.stats == "none":
+            return (0.0,), (1.0,)
+        return (data.mean, data.std) if self.stats == "data" else (IMAGENET_MEAN, IMAGENET_STD)
+
+    def input(self, image: Num[Tensor, "*s"], data: Dataset) -> Float[Tensor, "*s"]:
+        """The picture as numbers around zero."""
+        x = image if image.is_floating_point() else image.float() / 255
+        if data.kind != "images":
+            return x
+        mean, std = self.numbers(data)
+        if len(mean) not in (1, len(x)):
+            raise BadInput(
+                f"{self} has numbers for {len(mean)} channels, and {data.name} has pictures of {len(x)}; use "
+                f"plain, or channels=3."
+            )
+        wide = (-1, *[1] * (x.ndim - 1))
+        return (x - torch.tensor(mean).view(wide)) / torch.tensor(std).view(wide)

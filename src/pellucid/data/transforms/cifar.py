@@ -1,0 +1,33 @@
+"""CIFAR's: shifted by up to four pixels and flipped for training, as it is for evaluation; the data set's own numbers.
+
+    train   RandomCrop(size, padding), flip         eval   nothing
+
+LICO's on CIFAR-10, CIFAR-100 and SVHN; for house numbers without the flip: `cifar:flip=false`.
+
+>>> CIFAR(flip=False).picture(train=True)(torch.zeros(3, 32, 32, dtype=torch.uint8)).shape
+torch.Size([3, 32, 32])
+"""
+
+from typing import Annotated, Any
+
+from pellucid.data.transforms._base import Transform
+from pellucid.data.transforms.imagenet import flipped
+from pellucid.knobs import Between
+
+
+class CIFAR(Transform, name="cifar"):
+    """A shift and a flip."""
+
+    stats = "data"
+
+    size: Annotated[int, Between(1)] = 32
+    padding: Annotated[int, Between(0)] = 4
+    flip: bool = True
+
+    def picture(self, train: bool) -> Any:
+        from torchvision.transforms import v2
+
+        sized = v2.Resize((self.size, self.size), antialias=True)  # nothing, where they have the size
+        if not train:
+            return v2.Compose([v2.RGB(), sized])
+        return v2.Compose([v2.RGB(), sized, v2.RandomCrop(self.size, self.padding), flipped(self.flip)])
