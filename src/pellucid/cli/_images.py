@@ -1,14 +1,10 @@
-"""Images from files and folders, as eight-bit RGB whatever they were."""
+"""Images from files and folders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pellucid.errors import BadFile, listed
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 
 @dataclass(frozen=True)
@@ -40,6 +36,8 @@ def find(paths: Sequence[Path], out: Path) -> list[Found]:
         free = next(n for n in (name, *(f"{name}-{i}" for i in range(2, len(found) + 2))) if n not in names)
         names.add(free)
         made.append(Found(path, free, given))
+    from pellucid.data._pictures import read
+
     for file in made:
         if file.given:
             read(file.path)  # found out before the model is loaded
@@ -49,36 +47,6 @@ def find(paths: Sequence[Path], out: Path) -> list[Found]:
 def _ours(path: Path, folder: Path, out: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
     return hidden or out.resolve() in path.resolve().parents
-
-
-def read(path: Path) -> "Image":
-    """Upright RGB: transparency on white, sixteen bits scaled to eight."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith(("I", "F")):
-                return _scaled(image)
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            return image.convert("RGB")
-    except MemoryError:
-        raise
-    except Exception as cause:  # decoders fail in every way there is
-        reason = "it is no image" if "cannot identify" in str(cause) else str(cause) or type(cause).__name__
-        raise BadFile(f"{path} cannot be read as an image ({reason}); leave it out, or put it right.") from None
-
-
-def _scaled(image: "Image") -> "Image":
-    """Of more than eight bits: 0 to 65535, 0 to 1, or 0 to the largest value."""
-    import numpy as np
-    from PIL import Image
-
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    most = 1.0 if 0 < values.max() <= 1 else 65535.0 if image.mode.startswith("I;16") else max(values.max(), 255.0)
-    return Image.fromarray((values / most * 255).clip(0, 255).round().astype(np.uint8)).convert("RGB")
 
 
 def skipped(files: Sequence[object]) -> str:

@@ -18,6 +18,7 @@ from pellucid import grammar
 from pellucid.cli import _classes, _images, _models
 from pellucid.cli._console import note
 from pellucid.cli._images import Found
+from pellucid.data._pictures import read
 from pellucid.errors import BadFile, BadInput, PellucidError
 from pellucid.explainers import Explainer
 from pellucid.explanation import Explanation, explain
@@ -174,7 +175,7 @@ class Run:
         files, pictures = [], []
         for file in batch:
             try:
-                pictures.append(self.loaded.transform(_images.read(file.path)))
+                pictures.append(self.loaded.transform(read(file.path)))
                 files.append(file)
             except BadFile as error:
                 if file.given:

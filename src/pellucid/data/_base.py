@@ -102,9 +102,12 @@ class Dataset(Named, family="datasets"):
     def faults(self, i: int) -> list[str]:
         """What is wrong with record i, each in a sentence; nothing where it is as it should be."""
         try:
-            record = self[i]
+            return self.strange_classes(self[i], i)
         except PellucidError as wrong:
             return [str(wrong)]
+
+    def strange_classes(self, record: Record, i: int) -> list[str]:
+        """Classes of record i that have no name."""
         names = len(self.class_names)
         found = {record.label, *record.classes.tolist(), *record.mask_classes.tolist()}
         bad = [c for c in sorted(found) if not -1 <= c < names]

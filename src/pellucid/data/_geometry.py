@@ -1,5 +1,7 @@
 """Where every pixel went: the homography of a transform, read off the corners that went through it.
 
+A transform that bends the picture has none (its centre is not where the corners say): the matrix is NaN then.
+
     (u, v, s) = H (x, y, 1),   a point (x, y) of the picture as it was found is at (u/s, v/s) now
 
 >>> half = Geometry((4, 8), (2, 4), torch.diag(torch.tensor([0.5, 0.5, 1.0], dtype=torch.float64)))
@@ -43,10 +45,20 @@ class Geometry:
         return _applied(self.matrix, xy)
 
     def boxes(self, xyxy: Float[Tensor, "k 4"]) -> Float[Tensor, "k 4"]:
-        """Boxes around where those of the found picture are now, cut off at the border; zeros where none is left."""
-        corners = self.points(xyxy[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 2)).view(-1, 4, 2)
+        """Boxes around what is left of boxes of the found picture; zeros where nothing is."""
+        corners = self.points(xyxy[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2)).view(-1, 4, 2)
+        if not self.upright:
+            corners = [cut_off(polygon, self.size) for polygon in corners.tolist()]
+            around = [[*map(min, *polygon), *map(max, *polygon)] if polygon else [0.0] * 4 for polygon in corners]
+            return torch.tensor(around).view(-1, 4).to(xyxy)
         moved = clipped(torch.cat([corners.amin(1), corners.amax(1)], 1), self.size)
         return moved * _left(moved)[:, None]
+
+    @property
+    def upright(self) -> bool:
+        """Whether boxes stay boxes: nothing was turned or tilted."""
+        off = self.matrix[[0, 1, 2, 2], [1, 0, 0, 1]].abs()
+        return bool(off.max() < 1e-6)
 
     def back(self, maps: Float[Tensor, "*b h w"], fill: float = 0.0) -> Float[Tensor, "*b H W"]:
         """Maps of the present picture, laid over the found one; `fill` where nothing of it is left."""
@@ -71,6 +83,25 @@ def clipped(boxes: Float[Tensor, "k 4"], size: tuple[int, ...]) -> Float[Tensor,
     return boxes.clamp(min=torch.zeros(4).to(boxes), max=torch.tensor([width, height] * 2).to(boxes))
 
 
+def cut_off(polygon: list[list[float]], size: tuple[int, int]) -> list[list[float]]:
+    """What of a polygon is in a picture (Sutherland and Hodgman, 1974).
+
+    >>> cut_off([[-2.0, 0.0], [2.0, 0.0], [2.0, 4.0]], (9, 9))
+    [[0.0, 2.0], [0.0, 0.0], [2.0, 0.0], [2.0, 4.0]]
+    """
+    height, width = size
+    for axis, sign, limit in ((0, 1, 0.0), (0, -1, -float(width)), (1, 1, 0.0), (1, -1, -float(height))):
+        kept: list[list[float]] = []
+        for start, end in zip([*polygon[-1:], *polygon[:-1]], polygon, strict=True):
+            a, b = sign * start[axis] - limit, sign * end[axis] - limit
+            if (a < 0) != (b < 0):
+                kept.append([s + (e - s) * a / (a - b) for s, e in zip(start, end, strict=True)])
+            if b >= 0:
+                kept.append(end)
+        polygon = kept
+    return polygon
+
+
 def _left(boxes: Float[Tensor, "k 4"]) -> Tensor:
     return (boxes[:, 2:] > boxes[:, :2]).all(1)
 
@@ -91,7 +122,8 @@ def homography(before: Float[Tensor, "4 2"], after: Float[Tensor, "4 2"]) -> Flo
     for (x, y), (u, v) in zip(before.tolist(), after.tolist(), strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
     solved = torch.linalg.lstsq(torch.tensor(rows, dtype=torch.float64), after.double().reshape(8, 1), driver="gelsd")
-    return torch.cat([solved.solution[:, 0], torch.ones(1, dtype=torch.float64)]).view(3, 3)
+    matrix = torch.cat([solved.solution[:, 0], torch.ones(1, dtype=torch.float64)]).view(3, 3)
+    return matrix.where(matrix.abs() > 1e-9, 0.0)
 
 
 def corners(height: int, width: int) -> Float[Tensor, "4 2"]:
@@ -134,7 +166,7 @@ def carried(record: "Record") -> dict[str, Any]:
     from torchvision import tv_tensors
 
     height, width = _size(record.image)
-    points = torch.cat([corners(height, width), record.points.double()])
+    points = torch.cat([corners(height, width), torch.tensor([[width / 2, height / 2]]), record.points.double()])
     rows = torch.cat([record.boxes.double(), points.repeat(1, 2)])
     boxes: Any = tv_tensors.BoundingBoxes
     ignore = record.ignore[None] if bool(record.ignore.any()) else record.masks[:0]  # what is not there costs nothing
@@ -150,11 +182,15 @@ def landed(record: "Record", moved: Mapping[str, Any]) -> "Record":
     """The record made of what came out."""
     image = moved["image"].as_subclass(Tensor)
     rows, covers = moved["boxes"].as_subclass(Tensor), moved["covers"].as_subclass(Tensor)
-    k, m, size = len(record.boxes), len(record.masks), _size(image)
-    if len(rows) != k + 4 + len(record.points):
+    k, m, size, found = len(record.boxes), len(record.masks), _size(image), _size(record.image)
+    if len(rows) != k + 5 + len(record.points):
         raise BadInput("the transform leaves out boxes; use one that moves them, which boxes are left is seen here.")
-    matrix = homography(corners(*_size(record.image)), rows[k : k + 4, :2])
-    boxes = clipped(rows[:k], size).float()
+    points = rows[k:, :2]
+    step = Geometry(found, size, homography(corners(*found), points[:4]))
+    bent = (step.points(torch.tensor([[found[1] / 2, found[0] / 2]]).double()) - points[4]).abs().max() > 0.5
+    # torchvision puts a box around a box around …; of what is turned twice, ours is the smaller one
+    boxes = (clipped(rows[:k], size) if bent else step.boxes(record.boxes.double())).float()
+    matrix = torch.full((3, 3), float("nan"), dtype=torch.float64) if bent else step.matrix
     pixels = covers >= 128
     masks, ignore = pixels[:m], pixels[m] if len(pixels) > m else torch.zeros(size, dtype=torch.bool)
     seen, visible = _left(boxes), masks.flatten(1).any(1)
@@ -169,7 +205,7 @@ def landed(record: "Record", moved: Mapping[str, Any]) -> "Record":
         mask_classes=record.mask_classes[visible],
         mask_ids=record.mask_ids[visible],
         ignore=ignore,
-        points=rows[k + 4 :, :2].float(),
+        points=points[5:].float(),
         geometry=record.geometry.then(matrix, size),
     )
 

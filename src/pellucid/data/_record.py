@@ -58,6 +58,10 @@ class Record:
             if getattr(self, name) is UNSAID:
                 object.__setattr__(self, name, value)
 
+    def __repr__(self) -> str:
+        things = f"{len(self.boxes)} boxes, {len(self.masks)} masks"
+        return f"Record({list(self.image.shape)} {self.image.dtype}, label {self.label}, {things}, {dict(self.facts)})"
+
     @property
     def mask(self) -> Bool[Tensor, "h w"]:
         """All objects of the labelled class."""

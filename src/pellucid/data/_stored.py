@@ -16,7 +16,7 @@ from torch import Tensor
 from pellucid.data._base import Dataset, Record
 from pellucid.data._geometry import clipped
 from pellucid.data._pictures import pixels
-from pellucid.errors import BadFile, BadInput, listed
+from pellucid.errors import BadFile, BadInput, PellucidError, listed
 
 
 class Stored(Dataset):
@@ -142,11 +142,12 @@ class Pictures(Stored):
         return made(image, self.label(i), facts, found)
 
     def faults(self, i: int) -> list[str]:
-        found = super().faults(i)
-        if found:
-            return found
-        image = self.picture(self.path(i))
-        h, w = image.shape[1:]
+        try:
+            record = self[i]
+        except PellucidError as wrong:
+            return [str(wrong)]
+        found = self.strange_classes(record, i)
+        h, w = record.geometry.size
         boxes = self.truth(i, (h, w)).get("boxes", torch.zeros(0, 4))
         for box in boxes[~inside(boxes, h, w)].tolist():
             found.append(

@@ -52,10 +52,8 @@ class Cars(Pictures, name="cars"):
         return rows
 
     def find(self) -> Index:
-        return Index(
-            [f"cars_{self.split}/{row['fname']}" for row in self._annotations],
-            [int(r["class"]) - 1 for r in self._annotations],
-        )
+        rows = self._annotations
+        return Index([f"cars_{self.split}/{row['fname']}" for row in rows], [int(row["class"]) - 1 for row in rows])
 
     def truth(self, i: int, size: tuple[int, int]) -> Mapping[str, Any]:
         x0, y0, x1, y1 = (float(self._annotations[i][f"bbox_{side}"]) for side in ("x1", "y1", "x2", "y2"))

@@ -1,0 +1,56 @@
+"""What a data set holds, and what is wrong with it.
+
+Large ones are looked at by some of their records, evenly spaced; for faults, by all of them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pellucid.data._base import Dataset, Record
+
+MOST = 256  # records looked at
+
+
+def summary(data: Dataset) -> dict[str, Any]:
+    """Counts of labels, sizes of pictures, and the share of records that have boxes, masks, points …"""
+    if data.streamed:
+        return {"looked at": MOST, **_of(data.take(MOST))}
+    rows = sorted({round(i * (len(data) - 1) / (MOST - 1)) for i in range(MOST)})
+    labels = Counter(data.labels().tolist())
+    counts = sorted(labels.get(c, 0) for c in range(len(data.class_names)))
+    each = {"least": counts[0], "median": counts[len(counts) // 2], "most": counts[-1]}
+    return {"records a class": each, "without a label": labels.get(-1, 0), "looked at": len(rows)} | _of(
+        [data[i] for i in rows]
+    )
+
+
+def _of(records: list[Record]) -> dict[str, Any]:
+    sizes = sorted((tuple(r.image.shape) for r in records), key=lambda s: s[-1] * s[-2])
+    middle = [list(sizes[i]) for i in (0, len(sizes) // 2, -1)] if sizes else []
+    have = {
+        "boxes": [len(r.boxes) > 0 for r in records],
+        "masks": [len(r.masks) > 0 for r in records],
+        "points": [len(r.points) > 0 for r in records],
+        "ignored pixels": [bool(r.ignore.any()) for r in records],
+        "several objects": [max(len(r.boxes), len(r.masks)) > 1 for r in records],
+    }
+    shares = {name: sum(some) / max(len(some), 1) for name, some in have.items()}
+    return {"sizes": middle, "share with": shares}
+
+
+def faults(data: Dataset, progress: bool = False) -> Iterator[str]:
+    """Every fault, each in a sentence, as it is found: nothing at all of a data set that is as it should be."""
+    from pellucid.show.progress import track
+
+    yield from data.lasting_faults()
+    if data.streamed:
+        for _ in data:
+            pass  # a fault of a stream ends it, as an error
+        return
+    with ThreadPoolExecutor() as pool:  # decoders let go of the interpreter's lock
+        chunks = (range(start, min(start + MOST, len(data))) for start in range(0, len(data), MOST))
+        for rows in track(list(chunks), f"checking {data.name}", progress):
+            for found in pool.map(data.faults, rows):
+                yield from found
