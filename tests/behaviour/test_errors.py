@@ -34,6 +34,7 @@ from pellucid.show.contrast import contrast_sheet
 from pellucid.show.curves import CurveRow, curves
 from pellucid.show.sheet import Column, contact_sheet
 from pellucid.subject import Subject
+from tests.behaviour.error_cases_of_data import OF_DATA
 
 GOLDEN = Path(__file__).parent / "errors.txt"
 PACKAGE = Path(errors.__file__).parent
@@ -360,6 +361,7 @@ CASES = {
     "no file to cite": command("cite", "nowhere.json"),
     "no record to cite": command("cite", "+file.json", **{"file.json": "[]"}),
     "a model without a card": in_folder(lambda folder: save_model(net(), folder / "w.safetensors")),
+    **{case: in_folder(run) for case, run in OF_DATA.items()},
 }  # fmt: skip
 
 

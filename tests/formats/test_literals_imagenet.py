@@ -9,7 +9,7 @@ from pellucid.data._names import imagenet
 from pellucid.errors import BadFile
 from tests.formats.fixtures import LITERALS, WNIDS_50, at, blank, grey, mat, struct, text
 
-# star-whale/starwhale, example/image-net/README.md
+# sources: literals/sources.txt
 VAL_1 = (LITERALS / "ILSVRC2012_val_00000001.xml").read_text()
 OBJECT = VAL_1[VAL_1.index("\t<object>") : VAL_1.index("</annotation>")]
 
@@ -110,6 +110,15 @@ def test_kaggles_flat_folder(rows, tmp_path):
     assert [r.facts["file"][-13:-5] for r in data] == ["00037956", "00048981"]
     assert data.labels().tolist() == [587, 740]
     assert [data.class_names[label] for label in (587, 740)] == ["hammer", "power drill"]
+
+
+def test_a_hidden_folder_is_no_class(tmp_path):
+    text(
+        tmp_path / "LOC_val_solution.csv", "ImageId,PredictionString", "ILSVRC2012_val_00048981,n03995372 85 1 499 272 "
+    )
+    blank(tmp_path / "val/ILSVRC2012_val_00048981.JPEG", 50, 30)
+    (tmp_path / "val/.ipynb_checkpoints").mkdir()
+    assert Dataset.make(f"imagenet:root={at(tmp_path)}").labels().tolist() == [740]
 
 
 def devkit(folder):

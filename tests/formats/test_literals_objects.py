@@ -8,7 +8,7 @@ import pytest
 from pellucid.data import Dataset
 from tests.formats.fixtures import LITERALS, at, blank, palette, text
 
-# --- VOC: the files are quoted in many repositories, e.g. pytorch/vision, gallery, and tensorflow/models, dataset_tools
+# --- VOC (sources: literals/sources.txt) ---------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 
-
 def _read(folder: str, name: str) -> tuple[Path, dict]:
     root = Path(folder) / name
     return root, json.loads((root / "annotations.json").read_text())

@@ -118,12 +118,16 @@ class Dataset(Named, family="datasets"):
         return []
 
     def _at(self, i: int) -> int:
+        if self.streamed:
+            raise BadInput(f"{self} is a stream, read from front to back; iterate over it, or take(count).")
         at = int(i)
         if not -len(self) <= at < len(self):
             raise IndexError(f"record {at} is not there: {self} has {len(self)}.")
         return at % len(self)
 
     def _rows(self, rows: Sequence[int] | slice) -> Sequence[int]:
+        if self.streamed:
+            self._at(0)
         chosen = range(len(self))[rows] if isinstance(rows, slice) else rows
         if not len(chosen):
             raise BadInput(f"no records of {self.name} are asked for; give at least one number.")
@@ -153,7 +157,11 @@ class Wrapped(Dataset):
         return len(self.of)
 
     def record(self, i: int) -> Record:
-        return self.of.record(i)
+        return self.change(self.of.record(i), i)
+
+    def change(self, record: Record, i: int) -> Record:
+        """Record i as this data set has it."""
+        return record
 
     def label(self, i: int) -> int:
         return self.of.label(i)
@@ -162,7 +170,9 @@ class Wrapped(Dataset):
         return self.of.finish(record, i, train)
 
     def __iter__(self) -> Iterator[Record]:
-        return iter(self.of) if self.streamed else super().__iter__()
+        if not self.streamed:
+            return super().__iter__()
+        return (self.change(record, i) for i, record in enumerate(self.of))
 
     def faults(self, i: int) -> list[str]:
         return self.of.faults(i)

@@ -43,6 +43,7 @@ class View:
     transform: "Transform | Callable[[Any], Any]"
     train: bool = False
     seed: int = 0
+    truth: bool = True  # whether what is known of the pictures comes along
 
     def __len__(self) -> int:
         return len(self.data)
@@ -59,7 +60,7 @@ class View:
         """Record i as the model sees it."""
         if self.data.kind == "images":
             with chance(self.seed, epoch, i):
-                record = record.through(self._picture)
+                record = record.through(self._picture) if self.truth else record.bare(self._picture)
         record = self.data.finish(record, i, self.train)
         if not isinstance(self.transform, Transform):
             return record
@@ -87,7 +88,6 @@ class Batches:
     view: View
     batch_size: int = 64
     rows: Sequence[int] | None = None  # None: all
-    truth: bool = True  # whether records come along
     workers: int = 0
     drop_last: bool = False
     _now: list[int] = field(default_factory=lambda: [0], repr=False)
@@ -134,7 +134,7 @@ class Batches:
         )
 
     def _collated(self, some: list[tuple[int, Record]]) -> Batch:
-        return collated(some, self.truth)
+        return collated(some, self.view.truth)
 
     def _streamed(self) -> Iterator[Batch]:
         some: list[tuple[int, Record]] = []
@@ -195,8 +195,8 @@ def batches(
         transform = Transform.make(transform or data.preset)
     if batch_size < 1:
         raise BadInput(f"a batch of {batch_size} records cannot be; give batch_size of at least 1.")
-    view = View(data, transform, train, seed)
-    return Batches(view, batch_size, rows, (not train) if truth is None else truth, workers, drop_last)
+    view = View(data, transform, train, seed, (not train) if truth is None else truth)
+    return Batches(view, batch_size, rows, workers, drop_last)
 
 
 def _mixed(seed: int, epoch: int) -> int:

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from pellucid.data._stored import Arrays, wrong_sums
+from pellucid.data._reading import wrong_sums
+from pellucid.data._stored import Arrays
 from pellucid.errors import BadFile
 
 CITE = """

@@ -184,7 +184,10 @@ def landed(record: "Record", moved: Mapping[str, Any]) -> "Record":
     rows, covers = moved["boxes"].as_subclass(Tensor), moved["covers"].as_subclass(Tensor)
     k, m, size, found = len(record.boxes), len(record.masks), _size(image), _size(record.image)
     if len(rows) != k + 5 + len(record.points):
-        raise BadInput("the transform leaves out boxes; use one that moves them, which boxes are left is seen here.")
+        raise BadInput(
+            "the transform leaves out boxes, so it cannot be told where the picture went; take SanitizeBoundingBoxes "
+            "and the like out of it."
+        )
     points = rows[k:, :2]
     step = Geometry(found, size, homography(corners(*found), points[:4]))
     bent = (step.points(torch.tensor([[found[1] / 2, found[0] / 2]]).double()) - points[4]).abs().max() > 0.5

@@ -14,7 +14,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from pellucid.data._stored import Arrays, parsed
+from pellucid.data._reading import parsed
+from pellucid.data._stored import Arrays
 from pellucid.errors import BadFile
 
 UNSIGNED_BYTES = 8
@@ -76,7 +77,7 @@ class Idx(Arrays):
             raise BadFile(f"{self.folder / self._start}-{what}-idx{count}-ubyte is not there; fetch it again.")
         values: Tensor = parsed(path, _of_file, "an idx file")
         if values.ndim != count:
-            raise BadFile(f"{path} has {values.ndim} dimensions, not {count}; it is another file.")
+            raise BadFile(f"{path} has {values.ndim} dimensions, not {count}, so it is another file; fetch it again.")
         return values
 
 

@@ -11,7 +11,8 @@ import torch
 from pellucid.data import _xml
 from pellucid.data._names import wnid_names
 from pellucid.data._pictures import SUFFIXES
-from pellucid.data._stored import Index, Pictures, fields, parsed, read_lines
+from pellucid.data._reading import parsed, read_lines, whole
+from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile, listed
 
 HOME = "https://www.image-net.org"
@@ -156,13 +157,13 @@ def _by_devkit(kit: Path, files: Sequence[str]) -> dict[str, str]:
 
     synsets = parsed(kit / "meta.mat", lambda path: loadmat(path, squeeze_me=True)["synsets"], "the devkit's table")
     wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets}
-    numbers = [int(fields(kit / TRUTH, line, 1)[0]) for line in read_lines(kit / TRUTH)]
-    if len(files) > len(numbers):
-        raise BadFile(f"{kit / TRUTH} has {len(numbers)} labels for {len(files)} pictures; fetch the devkit again.")
+    numbers = [whole(kit / TRUTH, line) for line in read_lines(kit / TRUTH)]
     found: dict[str, str] = {}
     for file in files:
-        number = int(Path(file).stem.rpartition("_")[2])
-        found[Path(file).stem] = wnids[numbers[number - 1]]
+        number = Path(file).stem.rpartition("_")[2]
+        if not number.isdecimal() or not 0 < int(number) <= len(numbers) or numbers[int(number) - 1] not in wnids:
+            raise BadFile(f"{kit / TRUTH} has no label for {file}, among {len(numbers)}; fetch the devkit again.")
+        found[Path(file).stem] = wnids[numbers[int(number) - 1]]
     return found
 
 

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from pellucid.data._reading import reason
 from pellucid.errors import BadFile
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ def read(path: Path, upright: bool = True) -> "Image":
     except (MemoryError, BadFile):
         raise
     except Exception as cause:  # decoders fail in every way there is
-        reason = "it is no image" if "cannot identify" in str(cause) else _reason(cause)
-        raise BadFile(f"{path} cannot be read as an image ({reason}); leave it out, or put it right.") from None
+        raise BadFile(f"{path} cannot be read as an image ({reason(cause)}); leave it out, or put it right.") from None
 
 
 def pixels(path: Path, upright: bool = True) -> UInt8[Tensor, "3 h w"]:
@@ -58,7 +58,7 @@ def numbers(path: Path) -> Int[Tensor, "h w *c"]:
     except (MemoryError, BadFile):
         raise
     except Exception as cause:
-        raise BadFile(f"{path} cannot be read as a mask ({_reason(cause)}); put it right.") from None
+        raise BadFile(f"{path} cannot be read as a mask ({reason(cause)}); put it right.") from None
 
 
 def content(path: Path) -> "Path | io.BytesIO":
@@ -66,33 +66,30 @@ def content(path: Path) -> "Path | io.BytesIO":
     archive = next((p for p in path.parents if p.suffix == ".zip" and p.is_file()), None)
     if archive is None:
         return path
+    members = opened(archive)
     try:
-        return io.BytesIO(opened(archive).read(path.relative_to(archive).as_posix()))
+        return io.BytesIO(members.read(path.relative_to(archive).as_posix()))
     except KeyError:
         raise BadFile(f"{path} is not in {archive.name}; check the archive.") from None
     except Exception as cause:  # a truncated member
-        raise BadFile(f"{path} cannot be read ({_reason(cause)}); fetch {archive.name} again.") from None
+        raise BadFile(f"{path} cannot be read ({reason(cause)}); fetch {archive.name} again.") from None
 
 
 def opened(archive: Path) -> ZipFile:
     """A zip archive, opened once a process: a handle that is shared with a child would be read from two places."""
-    return _opened(archive, os.getpid())
+    try:
+        about = archive.stat()
+    except OSError as cause:
+        raise BadFile(f"{archive} cannot be read ({reason(cause)}); check the path.") from None
+    return _opened(archive, (os.getpid(), about.st_mtime_ns, about.st_size))
 
 
 @lru_cache(maxsize=8)
-def _opened(archive: Path, _process: int) -> ZipFile:
+def _opened(archive: Path, _state: tuple[int, ...]) -> ZipFile:
     try:
         return ZipFile(archive)
-    except FileNotFoundError:
-        raise BadFile(f"{archive} is not there; check the path.") from None
     except (BadZipFile, OSError) as cause:
-        raise BadFile(f"{archive} cannot be read as a zip archive ({_reason(cause)}); fetch it again.") from None
-
-
-def _reason(cause: BaseException) -> str:
-    """The last words of somebody else's error, without the path that our sentence has already."""
-    words = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-    return str(words).strip().splitlines()[0].rstrip(".")
+        raise BadFile(f"{archive} cannot be read as a zip archive ({reason(cause)}); fetch it again.") from None
 
 
 def _scaled(image: "Image") -> "Image":

@@ -88,15 +88,28 @@ class Record:
 
     def through(self, transform: Any) -> "Record":
         """The record after a torchvision v2 transform."""
-        from torchvision.transforms import v2
+        return landed(self, _v2(transform)(carried(self)))
 
-        if not isinstance(transform, v2.Transform):
-            raise BadInput(f"records go through torchvision's v2 transforms, not {kind(transform)}; write it as one.")
-        return landed(self, transform(carried(self)))
+    def bare(self, transform: Any) -> "Record":
+        """The picture alone after the transform, by the same chance; nothing is known about it but its label."""
+        from torchvision import tv_tensors
+
+        image = _v2(transform)(tv_tensors.Image(self.image)).as_subclass(Tensor)
+        none = torch.zeros(0, dtype=torch.int64)
+        masks = torch.zeros(0, *image.shape[-2:], dtype=torch.bool)
+        return Record(image, self.label, masks, torch.zeros(0, 4), none, self.facts)
 
     def with_image(self, image: Shaped[Tensor, "..."]) -> "Record":
         """The same with other pixels."""
         return replace(self, image=image)
+
+
+def _v2(transform: Any) -> Any:
+    from torchvision.transforms import v2
+
+    if isinstance(transform, v2.Transform):
+        return transform
+    raise BadInput(f"records go through torchvision's v2 transforms, not {kind(transform)}; write it as one.")
 
 
 def boxes_of(masks: Bool[Tensor, "k h w"]) -> Float[Tensor, "k 4"]:

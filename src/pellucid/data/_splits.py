@@ -19,7 +19,9 @@ def balanced(labels: Sequence[int], total: int, seed: int) -> list[int]:
     """So many records in all, equally many of every class."""
     classes = _by_class(labels)
     if total % len(classes) or total < len(classes):
-        raise BadInput(f"{total} records cannot be shared out to {len(classes)} classes; give a multiple of that.")
+        raise BadInput(
+            f"{total} records cannot be shared out to {len(classes)} classes; give a multiple of {len(classes)}."
+        )
     return shots(labels, total // len(classes), seed)
 
 

@@ -1,9 +1,11 @@
 """Data sets that are read from a folder: where it is, what must be in it, and what to say when it is not."""
 
-import hashlib
+import http.client
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import tarfile
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +18,12 @@ from torch import Tensor
 from pellucid.data._base import Dataset, Record
 from pellucid.data._geometry import clipped
 from pellucid.data._pictures import pixels
+from pellucid.data._reading import is_there, read_lines, reason
 from pellucid.errors import BadFile, BadInput, PellucidError, listed
+
+DOWNLOADING = (  # what may go wrong on the way, in torchvision, the network or an archive
+    OSError, RuntimeError, ValueError, EOFError, tarfile.TarError, zipfile.BadZipFile, http.client.HTTPException,
+)  # fmt: skip
 
 
 class Stored(Dataset):
@@ -49,10 +56,10 @@ class Stored(Dataset):
 
     def _found(self, root: Path) -> Path | None:
         places = [root, *(root / name for name in self.inside)]
-        return next((p for p in places if all((p / mark).exists() for mark in self.marks)), None)
+        return next((p for p in places if is_there(p) and all(is_there(p / mark) for mark in self.marks)), None)
 
     def _missing(self, root: Path) -> BadFile:
-        if not root.exists():
+        if not is_there(root):
             return BadFile(f"{root} is not there; give the folder that {self.name} was unpacked in.")
         wanted = listed(self.marks) if self.marks else listed(self.inside)
         fetch = " or let download=true fetch it" if self._can_be_fetched() else ""
@@ -74,10 +81,11 @@ class Stored(Dataset):
                 if not (root / one.name).exists():
                     os.replace(one, root / one.name)
             shutil.rmtree(part)
-        except (OSError, RuntimeError, ValueError) as cause:  # what torchvision raises
-            reason = str(getattr(cause, "reason", cause)).strip().splitlines()[0].rstrip(".")
+        except DOWNLOADING as cause:
+            told = getattr(cause, "reason", cause)  # of an address that does not answer
+            why = reason(told) if isinstance(told, Exception) else str(told)
             raise BadFile(
-                f"{self.name} could not be downloaded into {root} ({reason}); call again to go on, or get it from "
+                f"{self.name} could not be downloaded into {root} ({why}); call again to go on, or get it from "
                 f"{self.home}."
             ) from None
 
@@ -109,7 +117,8 @@ class Pictures(Stored):
                 f"unpack {self.name} again."
             )
         if not found.files:
-            raise BadFile(f"{self.folder} holds no pictures of {self}; check root= and split=.")
+            part = f" (split {split})" if (split := getattr(self, "split", "")) else ""
+            raise BadFile(f"{self.folder} holds no pictures of {self.name}{part}; check what it is to be.")
         return found
 
     def find(self) -> Index:
@@ -161,10 +170,9 @@ def made(image: Tensor, label: int, facts: Mapping[str, Any], found: Mapping[str
     k = len(found.get("boxes", ()))
     masks = found.get("masks", torch.zeros(0, *image.shape[1:], dtype=torch.bool))
     if masks.shape[1:] != image.shape[1:]:
-        raise BadFile(
-            f"{facts.get('file', 'a record')} has {tuple(image.shape[1:])} pixels and its masks have "
-            f"{tuple(masks.shape[1:])}; put the files right."
-        )
+        (h, w), (mh, mw) = image.shape[1:], masks.shape[1:]
+        name = facts.get("file", "a picture")
+        raise BadFile(f"{name} is {w} × {h} pixels and its mask {mw} × {mh}; give both one size.")
     boxes = clipped(found.get("boxes", torch.zeros(0, 4)).float(), image.shape)
     seen = (boxes[:, 2:] > boxes[:, :2]).all(1)
     of_boxes = {"boxes": boxes, "classes": torch.full((k,), label)}
@@ -217,50 +225,3 @@ class Arrays(Stored):
 
     def images(self, rows: Sequence[int] | slice = slice(None)) -> UInt8[Tensor, "n c h w"]:
         return self.arrays[0][torch.as_tensor([self._at(i) for i in self._rows(rows)])]
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a text file that are not empty."""
-    try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except FileNotFoundError:
-        raise BadFile(f"{path} is not there; unpack the data set again.") from None
-    except (OSError, UnicodeDecodeError) as cause:
-        reason = getattr(cause, "strerror", None) or "it is no UTF-8 text"
-        raise BadFile(f"{path} cannot be read ({reason}); put it right.") from None
-
-
-def fields(path: Path, line: str, count: int) -> list[str]:
-    """The words of a line, so many of them."""
-    words = line.split()
-    if len(words) != count:
-        raise BadFile(f"{path} has the line {line!r} where {count} words are expected; fetch the file again.")
-    return words
-
-
-def parsed(path: Path, read: Callable[[Path], Any], what: str) -> Any:
-    """A file through somebody else's reader, whose errors are many."""
-    if not path.exists():
-        raise BadFile(f"{path} is not there; fetch the data set again.")
-    try:
-        return read(path)
-    except MemoryError:
-        raise
-    except Exception as cause:
-        reason = str(getattr(cause, "strerror", None) or cause).strip().splitlines() or [type(cause).__name__]
-        raise BadFile(f"{path} cannot be read as {what} ({reason[0].rstrip('.')}); fetch it again.") from None
-
-
-def wrong_sums(folder: Path, sums: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """What is wrong with files whose MD5 is known."""
-    for name, wanted in sums:
-        path = folder / name
-        if not path.is_file():
-            yield f"{path} is not there; fetch it again."
-        elif (found := _md5(path)) != wanted:
-            yield f"{path} has the MD5 {found}, not {wanted}; fetch it again."
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

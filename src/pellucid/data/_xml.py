@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.data._stored import parsed
+from pellucid.data._reading import parsed
 from pellucid.errors import BadFile
 
 
@@ -51,7 +51,9 @@ def read(path: Path, first: int = 0) -> Annotation:
 
 def _number(path: Path, element: ElementTree.Element, name: str) -> float:
     text = element.findtext(name)
+    if text is None:
+        raise BadFile(f"{path} has no {name} where a number is expected; put it right.")
     try:
-        return float(text or "")
+        return float(text)
     except ValueError:
         raise BadFile(f"{path} has {text!r} for {name}, where a number is expected; put it right.") from None

@@ -17,7 +17,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from pellucid.data._stored import Index, Pictures, fields
+from pellucid.data._reading import fields, real
+from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile
 
 BANNER = 20
@@ -69,7 +70,7 @@ class Aircraft(Pictures, name="aircraft", paper="arXiv:1306.5151"):
     def _boxes(self) -> dict[str, list[float]]:
         path = self.folder / "images_box.txt"
         rows = (fields(path, line, 5) for line in self.lines(path.name)) if path.is_file() else ()
-        return {file: [float(word) for word in words] for file, *words in rows}
+        return {file: [real(path, word) for word in words] for file, *words in rows}
 
     def picture(self, path: Path) -> Tensor:
         image = super().picture(path)

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from pellucid.data._base import Dataset, Record, Wrapped
 from pellucid.data._geometry import Geometry
+from pellucid.data._reading import reason
 from pellucid.errors import BadFile, BadInput, BadKnob
 from pellucid.files import write_atomically
 from pellucid.knobs import Between
@@ -41,8 +42,9 @@ class Cached(Wrapped, name="cached"):
     chunk: Annotated[int, Between(1)] = 256  # records a file
 
     def check(self) -> None:
-        if self.of.kind != "images" or self.of.streamed is True:
-            raise BadKnob(f"cached keeps pictures that have numbers, and {self.of.name} has none; leave it out.")
+        if self.of.kind != "images" or self.of.streamed:
+            what = "a stream" if self.of.streamed else f"of {self.of.kind}"
+            raise BadKnob(f"cached keeps pictures by number, and {self.of.name} is {what}; leave it out.")
 
     def build(self, progress: bool = False) -> Path:
         """Make the files that are missing."""
@@ -68,9 +70,10 @@ class Cached(Wrapped, name="cached"):
         try:
             kept = json.loads(about.read_text(encoding="utf-8"))
         except (OSError, ValueError) as cause:
-            raise BadFile(f"{about} cannot be read ({cause}); remove {place}, which is only a copy.") from None
+            raise BadFile(f"{about} cannot be read ({reason(cause)}); remove {place}, which is only a copy.") from None
         if kept != mine:
-            raise BadInput(f"{place} keeps {kept.get('dataset')} by other knobs than {self}; give another folder=.")
+            other = kept.get("dataset", "something else") if isinstance(kept, dict) else "something else"
+            raise BadInput(f"{place} keeps {other} by other knobs than {self}; give another folder=.")
         return place
 
     def _small(self, i: int) -> Record:
@@ -141,7 +144,7 @@ def _opened(path: Path) -> tuple[Any, dict[str, Tensor], list[dict[str, Any]]]:
         names = [name for name in file.keys() if name not in ("image", "pixels")]  # noqa: SIM118
         return file, {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()["facts"])
     except Exception as cause:
-        raise BadFile(f"{path} cannot be read ({cause}); remove it, it is made again.") from None
+        raise BadFile(f"{path} cannot be read ({reason(cause)}); remove it, it is made again.") from None
 
 
 def _unpacked(opened: tuple[Any, dict[str, Tensor], list[dict[str, Any]]], at: int) -> Record:

@@ -15,8 +15,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from pellucid.data._stored import Index, Pictures, parsed
+from pellucid.data._reading import parsed
+from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile
+
+ADVICE = "unpack the data set again, and get cars_test_annos_withlabels.mat, which is published by itself"
 
 
 class Cars(Pictures, name="cars"):
@@ -48,7 +51,7 @@ class Cars(Pictures, name="cars"):
             name = f"devkit/{name}"
         rows = np.atleast_1d(self._mat(name, "annotations"))
         if "class" not in (rows.dtype.names or ()):
-            raise BadFile(f"{self.folder / name} has no labels; get cars_test_annos_withlabels.mat for split=test.")
+            raise BadFile(f"{self.folder / name} has no labels, so it is another file of that name; {ADVICE}.")
         return rows
 
     def find(self) -> Index:
@@ -62,4 +65,5 @@ class Cars(Pictures, name="cars"):
     def _mat(self, name: str, variable: str) -> Any:
         from scipy.io import loadmat
 
-        return parsed(self.folder / name, lambda path: loadmat(path, squeeze_me=True)[variable], "a table of MATLAB")
+        path = self.folder / name
+        return parsed(path, lambda p: loadmat(p, squeeze_me=True)[variable], "a table of MATLAB", ADVICE)

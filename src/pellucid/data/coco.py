@@ -18,9 +18,16 @@ from typing import Any, Literal
 
 import torch
 
+from pellucid.data._reading import AGAIN, parsed, reason
 from pellucid.data._runs import boxes_of_xywh, mask_of
-from pellucid.data._stored import Index, Pictures, parsed
+from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile
+
+NEEDED = {
+    "images": ("id", "file_name"),
+    "annotations": ("id", "image_id", "category_id", "bbox"),
+    "categories": ("id", "name"),
+}
 
 
 class COCO(Pictures, name="coco", paper="arXiv:1405.0312"):
@@ -51,13 +58,21 @@ class COCO(Pictures, name="coco", paper="arXiv:1405.0312"):
         )
 
     @cached_property
-    def _json(self) -> dict[str, Any]:
+    def _path(self) -> Path:
         at = f"annotations/instances_{self.split}{self.year}.json"
-        path = Path(self.file).expanduser() if self.file else self.folder / at
-        found: Any = parsed(path, lambda p: json.loads(p.read_bytes()), "JSON")
-        lost = [key for key in ("images", "annotations", "categories") if key not in found]
-        if lost:
-            raise BadFile(f"{path} has no {lost[0]}; give COCO's file of instances with file=.")
+        return Path(self.file).expanduser() if self.file else self.folder / at
+
+    @cached_property
+    def _json(self) -> dict[str, Any]:
+        found: Any = parsed(self._path, lambda path: json.loads(path.read_bytes()), "JSON")
+        for name, needed in NEEDED.items():
+            rows = found.get(name) if isinstance(found, dict) else None
+            if not isinstance(rows, list):
+                raise BadFile(f"{self._path} has no list of {name}; give COCO's file of instances with file=.")
+            for row in rows:
+                lost = [key for key in needed if not isinstance(row, dict) or row.get(key) is None]
+                if lost:
+                    raise BadFile(f"{self._path} has one of {name} without {lost[0]}: {str(row)[:80]}; {AGAIN}.")
         return found
 
     @cached_property
@@ -99,14 +114,15 @@ class COCO(Pictures, name="coco", paper="arXiv:1405.0312"):
         number = int(thing["category_id"])
         if number not in self._categories:
             raise BadFile(
-                f"annotation {thing.get('id')} of COCO has category {number}, which is not listed; fetch it again."
+                f"{self._path}: annotation {thing['id']} has category {number}, which is not listed; {AGAIN}."
             )
         return self._categories[number][0]
 
     def truth(self, i: int, size: tuple[int, int]) -> Mapping[str, Any]:
         image, things = self._images[i], self._things[i]
-        if (written := (image.get("height", size[0]), image.get("width", size[1]))) != size:
-            raise BadFile(f"{self.path(i)} has {size} pixels, and its annotation says {written}; fetch it again.")
+        (h, w), (high, wide) = size, (image.get("height", size[0]), image.get("width", size[1]))
+        if (h, w) != (high, wide):
+            raise BadFile(f"{self.path(i)} is {w} × {h} pixels, and {wide} × {high} in its annotations; {AGAIN}.")
         single = [thing for thing in things if not thing.get("iscrowd")]
         crowds = [self._mask(thing, size) for thing in things if thing.get("iscrowd")]
         outlined = [thing for thing in single if thing.get("segmentation")]
@@ -124,12 +140,12 @@ class COCO(Pictures, name="coco", paper="arXiv:1405.0312"):
         }
 
     def _mask(self, thing: Mapping[str, Any], size: tuple[int, int]) -> Any:
+        which = f"{self._path}: annotation {thing['id']}"
         try:
             mask = mask_of(thing["segmentation"], size)
         except (ValueError, KeyError, TypeError) as cause:
-            raise BadFile(
-                f"annotation {thing.get('id')} of COCO has a broken outline ({cause}); fetch it again."
-            ) from None
+            raise BadFile(f"{which} has a broken outline ({reason(cause)}); {AGAIN}.") from None
         if mask.shape != size:
-            raise BadFile(f"annotation {thing.get('id')} of COCO has an outline of {tuple(mask.shape)}, not {size}.")
+            (h, w), (mh, mw) = size, mask.shape
+            raise BadFile(f"{which} has an outline of {mw} × {mh} pixels, and its picture {w} × {h}; {AGAIN}.")
         return mask

@@ -76,8 +76,8 @@ class Corrupt(Wrapped, name="corrupt", paper="arXiv:1903.12261"):
         if self.of.kind != "images":
             raise BadKnob(f"corrupt is for pictures, and {self.of.name} is of {self.of.kind}; leave it out.")
 
-    def record(self, i: int) -> Record:
-        record, step = self.of.record(i), self.severity - 1
+    def change(self, record: Record, i: int) -> Record:
+        step = self.severity - 1
         if self.by == "noise":
             return record.with_image(noisy(record.image, NOISE[step], self.seed, i))
         if self.by == "blur":

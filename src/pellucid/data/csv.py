@@ -22,7 +22,8 @@ from typing import Any
 import torch
 
 from pellucid.data._pictures import numbers
-from pellucid.data._stored import Index, Pictures, read_lines
+from pellucid.data._reading import read_lines, reason
+from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile, BadInput, did_you_mean
 
 SIDES = ("x0", "y0", "x1", "y1")
@@ -108,6 +109,10 @@ class CSV(Pictures, name="csv"):
             "boxes": torch.tensor(line.boxes).view(-1, 4),
             "classes": torch.tensor([self._number(label) for label in line.labels], dtype=torch.int64),
         }
+        odd = next((mask for mask in flat if mask.shape != size), None)
+        if odd is not None:
+            (h, w), (mh, mw) = size, odd.shape
+            raise BadFile(f"{self.path(i)} is {w} × {h} pixels and its mask {mw} × {mh}; give both one size.")
         if flat:
             found["masks"] = torch.stack(flat)
             found["mask_classes"] = torch.tensor([self._number(label) for _, label in line.masks])
@@ -129,7 +134,7 @@ class CSV(Pictures, name="csv"):
 
 def names_in(path: Path) -> tuple[str, ...]:
     """Class names from a file: one a line, or a JSON list."""
-    lines = read_lines(path)
+    lines = read_lines(path, "check names=")
     if path.suffix != ".json":
         return tuple(line.strip() for line in lines)
     try:
@@ -148,6 +153,8 @@ def _rows(table: Path) -> Sequence[tuple[int, dict[str, str]]]:
             reader = csv.DictReader(file, restval="")
             head = [(name or "").strip() for name in reader.fieldnames or ()]
             reader.fieldnames = head
+            if not any(head):
+                raise BadFile(f"{table} is empty; write the columns path,label[,box] and a line a picture.")
             for needed in ("path", "label"):
                 if needed not in head:
                     raise BadFile(f"{table} has the columns {', '.join(head)} and no {needed}; write path,label[,box].")
@@ -158,10 +165,11 @@ def _rows(table: Path) -> Sequence[tuple[int, dict[str, str]]]:
     except FileNotFoundError:
         raise BadFile(f"{table} is not there; give a table with the columns path,label[,box].") from None
     except (OSError, UnicodeDecodeError, csv.Error) as cause:
-        reason = getattr(cause, "strerror", None) or str(cause)
         if isinstance(cause, BadFile):
             raise
-        raise BadFile(f"{table} cannot be read as a table ({reason}); put it right.") from None
+        raise BadFile(
+            f"{table} cannot be read as a table ({reason(cause)}); give the table itself, root=FILE."
+        ) from None
     if blank := next((number for number, row in found if not row["path"]), None):
         raise BadFile(f"{table}, line {blank}: there is no path; put it right.")
     return found

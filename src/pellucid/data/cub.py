@@ -22,7 +22,8 @@ from torch import Tensor
 
 from pellucid.data._names import readable
 from pellucid.data._pictures import numbers
-from pellucid.data._stored import Index, Pictures, fields, read_lines
+from pellucid.data._reading import fields, read_lines, real, whole
+from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile
 
 ARCHIVES = (
@@ -70,7 +71,8 @@ class CUB(Pictures, name="cub"):
         lost = next((number for number in self._keys if number not in labels), None)
         if lost is not None:
             raise BadFile(f"{self.folder} has fewer labels than pictures: none for number {lost}; unpack it again.")
-        return Index([f"images/{files[n]}" for n in self._keys], [int(labels[n]) - 1 for n in self._keys])
+        table = self.folder / "image_class_labels.txt"
+        return Index([f"images/{files[n]}" for n in self._keys], [whole(table, labels[n]) - 1 for n in self._keys])
 
     @cached_property
     def _keys(self) -> list[str]:
@@ -86,7 +88,7 @@ class CUB(Pictures, name="cub"):
         key = self._keys[i]
         found: dict[str, Any] = {"points": self._points(key), "facts": {"number": int(key)}}
         if key in self._boxes:
-            x, y, w, h = map(float, self._boxes[key].split())
+            x, y, w, h = (real(self.folder / "bounding_boxes.txt", word) for word in self._boxes[key].split())
             found["boxes"] = torch.tensor([[x, y, x + w, y + h]])
         outline = self._outline(i)
         if outline is not None:
@@ -96,9 +98,12 @@ class CUB(Pictures, name="cub"):
 
     def _points(self, key: str) -> Tensor:
         points = torch.full((len(PARTS), 2), float("nan"))
+        table = self.folder / "parts" / "part_locs.txt"
         for part, x, y, seen in self._parts.get(key, ()):
+            if not 0 < whole(table, part) <= len(PARTS):
+                raise BadFile(f"{table} has part {part}, and there are {len(PARTS)}; unpack it again.")
             if seen == "1":
-                points[int(part) - 1] = torch.tensor([float(x), float(y)])
+                points[int(part) - 1] = torch.tensor([real(table, x), real(table, y)])
         return points
 
     @cached_property

@@ -10,11 +10,12 @@ which needs no file.
 ('square', 'ellipse', 'heart')
 """
 
+import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from pellucid.data._base import Record
 from pellucid.data._pictures import opened
+from pellucid.data._reading import AGAIN, reason
 from pellucid.data._record import boxes_of
 from pellucid.data._stored import Stored
 from pellucid.data.sprites import FORMS
@@ -32,6 +34,7 @@ from pellucid.files import writing
 FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 URL = f"https://github.com/google-deepmind/dsprites-dataset/raw/master/{FILE}"
 PIECE = 4096  # pictures unpacked at a time
+UNPACKING = (KeyError, ValueError, OSError, EOFError, BadZipFile, zlib.error)
 
 
 class DSprites(Stored, name="dsprites"):
@@ -64,13 +67,13 @@ class DSprites(Stored, name="dsprites"):
     @cached_property
     def _factors(self) -> tuple[Tensor, Tensor]:
         """Classes and values of the six factors; the pickled metadata is not opened."""
-        found = []
+        found, archive = [], opened(self.folder / FILE)
         for name in ("latents_classes", "latents_values"):
             try:
-                with opened(self.folder / FILE).open(f"{name}.npy") as file:
+                with archive.open(f"{name}.npy") as file:
                     found.append(torch.from_numpy(np.lib.format.read_array(file, allow_pickle=False)))
-            except (KeyError, ValueError, OSError, EOFError) as cause:
-                raise BadFile(f"{self.folder / FILE} has no readable {name} ({cause}); fetch it again.") from None
+            except UNPACKING as cause:
+                raise BadFile(f"{self.folder / FILE} has no readable {name} ({reason(cause)}); {AGAIN}.") from None
         return found[0].long(), found[1].double()
 
     @cached_property
@@ -117,12 +120,13 @@ class DSprites(Stored, name="dsprites"):
 
 def _shape(path: Path) -> tuple[tuple[int, ...], str]:
     """The shape of the pictures, read off the head of their member."""
+    archive = opened(path)
     try:
-        with opened(path).open("imgs.npy") as file:
+        with archive.open("imgs.npy") as file:
             version = np.lib.format.read_magic(file)
             shape, fortran, dtype = _head(file, version)
-    except (KeyError, ValueError, EOFError) as cause:
-        raise BadFile(f"{path} has no readable imgs ({cause}); fetch it again.") from None
+    except UNPACKING as cause:
+        raise BadFile(f"{path} has no readable imgs ({reason(cause)}); {AGAIN}.") from None
     if len(shape) != 3 or fortran or dtype != np.uint8 or shape[1] * shape[2] % 8:
         raise BadFile(f"{path} holds imgs of {dtype} {shape}, not uint8 [n, 64, 64]; fetch it again.")
     return shape, "imgs.npy"
@@ -146,7 +150,9 @@ def _pieces(path: Path, member: str, shape: tuple[int, ...]) -> Iterator[Any]:
             try:
                 content = file.read(count * size)
             except Exception as cause:  # zlib's own, and zipfile's about sums
-                raise BadFile(f"{path} is damaged after {start:,} pictures ({cause}); fetch it again.") from None
+                raise BadFile(
+                    f"{path} is damaged after {start:,} pictures ({reason(cause)}); fetch it again."
+                ) from None
             if len(content) != count * size:
                 raise BadFile(
                     f"{path} ends after {start + len(content) // size:,} of {shape[0]:,} pictures; fetch it again."

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from pellucid.data._base import Record
-from pellucid.data._stored import Stored, read_lines
+from pellucid.data._reading import read_lines
+from pellucid.data._stored import Stored
 from pellucid.errors import BadFile
 
 NAMES = ("normal", "R-on-T premature ventricular contraction", "premature ventricular contraction",
@@ -81,6 +82,11 @@ class ECG5000(Stored, name="ecg5000"):
     @cached_property
     def _arrays(self) -> tuple[Tensor, Tensor]:
         rows = [row for part in self._parts for row in _read(_file(self.folder, part) or self.folder)]
+        lengths = sorted({len(values) for _, values in rows})
+        if len(lengths) > 1:
+            raise BadFile(
+                f"{self.folder} has series of {lengths[0]} and of {lengths[-1]} values; fetch both files again."
+            )
         labels = torch.tensor([label for label, _ in rows])
         return torch.tensor([values for _, values in rows])[..., None], labels.clamp(max=1) if self.binary else labels
 

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pellucid.data._stored import Index, Pictures, parsed
+from pellucid.data._reading import parsed
+from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile
 
 SPLITS = {"train": ("trnid",), "val": ("valid",), "trainval": ("trnid", "valid"), "test": ("tstid",)}

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pellucid.data._names import readable
-from pellucid.data._stored import Index, Pictures, parsed
+from pellucid.data._reading import parsed
+from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile
 
 

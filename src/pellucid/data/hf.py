@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from pellucid.data._base import Dataset, Record
+from pellucid.data._reading import reason
 from pellucid.data._stored import made
 from pellucid.data.csv import names_in
 from pellucid.errors import BadFile, BadInput, did_you_mean, need
@@ -29,7 +30,7 @@ class HF(Dataset, name="hf"):
     home = "https://huggingface.co/datasets"
     licence = "its own: see its card on the hub"
 
-    quick = {"path": "imagefolder"}
+    quick = {"path": "nobody/nothing"}
 
     path: str  # the name on the hub, or of a reader such as parquet
     split: str = "train"
@@ -52,8 +53,9 @@ class HF(Dataset, name="hf"):
                 self.path, self.config, split=self.split, data_files=files, streaming=self.stream
             )
         except Exception as cause:  # of the hub, the network, the reader
-            reason = (str(cause).strip() or type(cause).__name__).splitlines()[0].rstrip(".")
-            raise BadFile(f"hf:{self.path} cannot be opened ({reason}); check its name, split= and config=.") from None
+            raise BadFile(
+                f"hf:{self.path} cannot be opened ({reason(cause)}); check its name, split= and config=."
+            ) from None
 
     @cached_property
     def _columns(self) -> tuple[str, str | None]:
@@ -90,14 +92,15 @@ class HF(Dataset, name="hf"):
         return (self._record(row, i) for i, row in enumerate(self._table))
 
     def record(self, i: int) -> Record:
-        if self.stream:
-            raise BadInput(f"hf:{self.path} is a stream, read from front to back; set stream=false, or iterate.")
         return self._record(self._table[i], i)
 
     def _record(self, row: Any, i: int) -> Record:
         image, label = self._columns
-        number = -1 if label is None or row[label] is None else int(row[label])
-        return made(pixels_of(row[image]), number, {"row": i}, {})
+        number = None if label is None else row[label]
+        if row[image] is None or not isinstance(number, int | None):
+            what = "no picture" if row[image] is None else f"the label {number!r}, which is no number"
+            raise BadFile(f"hf:{self.path} has {what} in row {i}; name other columns with columns=[image,label].")
+        return made(pixels_of(row[image]), -1 if number is None else number, {"row": i}, {})
 
 
 def pixels_of(image: Any) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pellucid.data._imagenet import Ilsvrc
 from pellucid.data._names import WNID, imagenet
-from pellucid.data._stored import read_lines
+from pellucid.data._reading import read_lines
 from pellucid.errors import BadFile, BadInput
 
 
@@ -29,7 +29,7 @@ class ImageNet100(Ilsvrc, name="imagenet100", paper="arXiv:1409.0575"):
         if self.list is None:
             raise BadInput("imagenet100 is a list of classes; give the file of their WordNet ids with list=FILE.")
         path = Path(self.list).expanduser()
-        ids = [line.split()[0].strip(",") for line in read_lines(path)]
+        ids = [line.split()[0].strip(",") for line in read_lines(path, "check list=")]
         strange = next((wnid for wnid in ids if not WNID.fullmatch(wnid) or wnid not in imagenet()), None)
         if strange is not None:
             raise BadFile(f"{path} lists {strange!r}, which is none of ImageNet's 1,000 WordNet ids; put it right.")

@@ -18,8 +18,9 @@ from typing import Any, Literal
 from pellucid.data import _xml
 from pellucid.data._names import readable
 from pellucid.data._pictures import numbers
+from pellucid.data._reading import fields, read_lines, whole
 from pellucid.data._record import boxes_of
-from pellucid.data._stored import Index, Pictures, fields, read_lines
+from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile
 
 NAMES = (
@@ -72,7 +73,7 @@ class Pets(Pictures, name="pets"):
             breed = readable(file.rpartition("_")[0])
             if not (number.isdecimal() and 0 < int(number) <= len(NAMES) and NAMES[int(number) - 1] == breed):
                 raise BadFile(f"{path} gives the class {number} to {breed!r}, whose number it is not; fetch it again.")
-            rows.append((file, int(number) - 1, int(kind)))
+            rows.append((file, int(number) - 1, whole(path, kind)))
         return rows
 
     def find(self) -> Index:
@@ -83,7 +84,7 @@ class Pets(Pictures, name="pets"):
         facts: dict[str, Any] = {"species": "cat" if kind == 1 else "dog"}
         head = self.folder / "annotations" / "xmls" / f"{file}.xml"
         if head.is_file():
-            facts["head"] = _xml.read(head).fitted(size)[0].tolist()
+            facts["head"] = _xml.read(head).fitted(size)[:1].flatten().tolist()
         trimap = self.folder / "annotations" / "trimaps" / f"{file}.png"
         if not trimap.is_file():
             return {"facts": facts}

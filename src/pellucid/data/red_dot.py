@@ -4,7 +4,7 @@
 
 So the dot is in every picture of the class as the model sees it, always of one size, and in no other picture. In
 evaluation it may be left out (`evaluate=none`), or be on all others instead (`evaluate=others`), which shows what a
-model does that has learned the dot. `facts["dot"]` is the box of the dot, where there is one.
+model does that has learned the dot. `facts["red dot"]` is its box, where there is one.
 
 >>> dotted(torch.ones(3, 2, 4, dtype=torch.uint8), 1)[:, 0].tolist()
 [[255, 1, 1, 1], [0, 1, 1, 1], [0, 1, 1, 1]]
@@ -46,11 +46,10 @@ class RedDot(Wrapped, name="red-dot"):
     def finish(self, record: Record, i: int, train: bool) -> Record:
         record = self.of.finish(record, i, train)
         if self.dot >= len(self.class_names):
-            raise BadInput(
-                f"red-dot has the class {self.dot}, and {self.of.name} has {len(self.class_names)}; set dot=."
-            )
+            last = len(self.class_names) - 1
+            raise BadInput(f"the dot is for class {self.dot}, and those of {self.of.name} are 0 to {last}; set dot=.")
         here = (record.label == self.dot) == (train or self.evaluate == "class")
         if not here or (self.evaluate == "none" and not train):
             return record
-        facts = {**record.facts, "dot": [0, 0, self.side, self.side]}
+        facts = {**record.facts, "red dot": [0, 0, self.side, self.side]}
         return replace(record, image=dotted(record.image, self.side), facts=facts)

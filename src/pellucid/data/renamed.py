@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pellucid.data._base import Dataset, Wrapped
-from pellucid.data._stored import read_lines
+from pellucid.data._reading import read_lines
 from pellucid.data.csv import names_in
 from pellucid.errors import BadFile, BadInput, did_you_mean
 
@@ -43,7 +43,7 @@ class Renamed(Wrapped, name="renamed"):
         path = Path(str(self.names)).expanduser()
         if path.suffix == ".json":
             try:
-                found = json.loads("\n".join(read_lines(path)))
+                found = json.loads("\n".join(read_lines(path, "check names=")))
             except ValueError as cause:
                 raise BadFile(f"{path} is no JSON ({cause}); put it right.") from None
             if isinstance(found, dict):

@@ -26,6 +26,7 @@ from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
 from pellucid.data._base import Dataset, Record, Wrapped
+from pellucid.data._reading import reason
 from pellucid.data._splits import balanced, held_out, shots
 from pellucid.errors import BadFile, BadInput, BadKnob
 from pellucid.files import write_atomically
@@ -52,16 +53,16 @@ class Subset(Wrapped, name="subset"):
 
     def check(self) -> None:
         said = [way for way in WAYS if getattr(self, way) is not None]
-        if len(said) != 1:
-            raise BadKnob(f"subset takes one of {', '.join(WAYS)}, not {' and '.join(said) or 'none'}; give one.")
+        if not said:
+            raise BadKnob(f"subset needs one of {', '.join(WAYS)}; write subset:shots=5@NAME.")
+        if len(said) > 1:
+            raise BadKnob(f"subset takes one of {', '.join(WAYS)}, not {' and '.join(said)}; give one.")
+        if self.of.streamed:
+            raise BadKnob(f"{self.of.name} is a stream, of which no subset can be drawn; iterate, or take(count).")
 
     @cached_property
     def rows(self) -> list[int]:
         """The numbers of the records in the data set that they are of."""
-        if self.streamed:
-            raise BadInput(
-                f"{self.of.name} is a stream, of which no subset can be drawn; take its first records instead."
-            )
         if self.first is not None:
             return list(range(min(self.first, len(self.of))))
         if self.every is not None:
@@ -94,8 +95,12 @@ class Subset(Wrapped, name="subset"):
             rows, records, labels = list(map(int, kept["rows"])), kept["records"], kept["labels"]
         except FileNotFoundError:
             raise BadFile(f"{path} is not there; give a file that Subset.save wrote.") from None
-        except (OSError, ValueError, KeyError, TypeError) as cause:
-            raise BadFile(f"{path} is no saved subset ({cause}); give a file that Subset.save wrote.") from None
+        except (OSError, ValueError, KeyError) as cause:
+            raise BadFile(f"{path} is no saved subset ({reason(cause)}); give a file that Subset.save wrote.") from None
+        except TypeError:
+            raise BadFile(f"{path} is no saved subset (it is no table); give a file that Subset.save wrote.") from None
+        if not all(0 <= row < len(self.of) for row in rows):
+            raise BadFile(f"{path} has rows that {self.of.name} has not; give a file that Subset.save wrote.")
         if records != len(self.of) or labels != _sum(self._labels):
             raise BadInput(
                 f"{path} was drawn from {records} records of {kept.get('dataset')}, whose labels are not those of "

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from pellucid.data._names import DIGITS
-from pellucid.data._stored import Arrays, wrong_sums
+from pellucid.data._reading import wrong_sums
+from pellucid.data._stored import Arrays
 from pellucid.errors import BadFile
 
 

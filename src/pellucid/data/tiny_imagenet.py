@@ -13,13 +13,15 @@ it; `wnids.txt` is in another.
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from pellucid.data._imagenet import CITE, TERMS
 from pellucid.data._names import distinct, first_of
-from pellucid.data._stored import Index, Pictures, fields, read_lines
+from pellucid.data._reading import fields, read_lines, real
+from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -77,7 +79,9 @@ class TinyImageNet(Pictures, name="tiny-imagenet"):
         number = {wnid: label for label, wnid in enumerate(self.wnids)}
         strange = next((wnid for _, wnid, _ in self._boxes if wnid not in number), None)
         if strange is not None:
-            raise BadFile(f"{self.folder / self.split} lists a picture of {strange}, which is not in wnids.txt.")
+            raise BadFile(
+                f"{self.folder / self.split} lists a picture of {strange}, which is not in wnids.txt; fetch it again."
+            )
         return Index([file for file, _, _ in self._boxes], [number[wnid] for _, wnid, _ in self._boxes])
 
     def truth(self, i: int, size: tuple[int, int]) -> Mapping[str, Any]:
@@ -85,8 +89,5 @@ class TinyImageNet(Pictures, name="tiny-imagenet"):
         return {"boxes": torch.tensor([[x0, y0, x1 + 1, y1 + 1]])}
 
 
-def _box(table: Any, words: Sequence[str]) -> list[float]:
-    try:
-        return [float(word) for word in words]
-    except ValueError:
-        raise BadFile(f"{table} has the box {' '.join(words)!r}, which is not four numbers; fetch it again.") from None
+def _box(table: Path, words: Sequence[str]) -> list[float]:
+    return [real(table, word) for word in words]

@@ -19,7 +19,8 @@ import torch
 
 from pellucid.data import _xml
 from pellucid.data._pictures import numbers
-from pellucid.data._stored import Index, Pictures, read_lines
+from pellucid.data._reading import read_lines
+from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile, did_you_mean
 
 KEYS = (

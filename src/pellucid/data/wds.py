@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pellucid.data._base import Dataset, Record
+from pellucid.data._reading import reason
 from pellucid.data._stored import made
 from pellucid.data.csv import names_in
 from pellucid.data.hf import pixels_of
@@ -51,9 +52,6 @@ class WDS(Dataset, name="wds"):
     def __len__(self) -> int:
         raise TypeError(f"wds:{self.path} is a stream without a length; iterate.")
 
-    def record(self, i: int) -> Record:
-        raise BadInput(f"wds:{self.path} is a stream, read from front to back; iterate, or take(count).")
-
     def __iter__(self) -> Iterator[Record]:
         webdataset = need("webdataset", "streams", f"wds:{self.path}")
         samples = iter(webdataset.WebDataset(self.path, shardshuffle=False, empty_check=False))
@@ -63,8 +61,7 @@ class WDS(Dataset, name="wds"):
             except StopIteration:
                 return
             except Exception as cause:  # a shard that is not there, or damaged
-                reason = (str(cause).strip() or type(cause).__name__).splitlines()[0].rstrip(".")
-                raise BadFile(f"wds:{self.path} cannot be read ({reason}); check the shards.") from None
+                raise BadFile(f"wds:{self.path} cannot be read ({reason(cause)}); check the shards.") from None
             yield self._record(sample)
 
     def _record(self, sample: Any) -> Record:
@@ -79,5 +76,7 @@ class WDS(Dataset, name="wds"):
             about = json.loads(sample["json"]) if "json" in sample else {}
             label = int(sample["cls"]) if "cls" in sample else int(about.get("label", -1))
         except Exception as cause:  # decoders fail in every way there is
-            raise BadFile(f"wds:{self.path} has a sample {key} that cannot be read ({cause}); leave it out.") from None
+            raise BadFile(
+                f"wds:{self.path} has a sample {key} that cannot be read ({reason(cause)}); leave it out."
+            ) from None
         return made(image, label, {"key": key}, {})

@@ -39,8 +39,7 @@ class Transform(Named, family="transforms"):
         mean, std = self.numbers(data)
         if len(mean) not in (1, len(x)):
             raise BadInput(
-                f"{self} has numbers for {len(mean)} channels, and {data.name} has pictures of {len(x)}; use "
-                f"plain, or channels=3."
+                f"{self.name} is for {len(mean)} channels, and pictures of {data.name} have {len(x)}; use plain."
             )
         wide = (-1, *[1] * (x.ndim - 1))
         return (x - torch.tensor(mean).view(wide)) / torch.tensor(std).view(wide)
