@@ -19,6 +19,7 @@ import pellucid as pl
 from pellucid.cli import _classes, _images, _members
 from pellucid.cli import _run as running
 from pellucid.cli.main import app
+from pellucid.data._pictures import read as read_picture
 from pellucid.errors import BadQuestion
 from pellucid.registry import catalog, families
 
@@ -194,18 +195,18 @@ def test_every_kind_of_picture_is_read(tmp_path, mode):
     white = {"I;16": 65535, "I": 255, "F": 1.0, "CMYK": (0, 0, 0, 0)}.get(mode)
     image = Image.new("L", (6, 4), 255).convert(mode) if white is None else Image.new(mode, (6, 4), white)
     image.save(tmp_path / f"x.{suffix}")
-    read = _images.read(tmp_path / f"x.{suffix}")
+    read = read_picture(tmp_path / f"x.{suffix}")
     assert read.mode == "RGB"
     assert read.getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_transparency_is_white_and_pictures_stand_upright(tmp_path):
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
-    assert _images.read(tmp_path / "clear.png").getpixel((0, 0)) == (255, 255, 255)
+    assert read_picture(tmp_path / "clear.png").getpixel((0, 0)) == (255, 255, 255)
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     Image.new("RGB", (8, 4)).save(tmp_path / "turned.jpg", exif=exif)
-    assert _images.read(tmp_path / "turned.jpg").size == (4, 8)
+    assert read_picture(tmp_path / "turned.jpg").size == (4, 8)
 
 
 @pytest.mark.parametrize(

@@ -108,13 +108,131 @@ def test_an_interruption_leaves_what_was_written(run, tmp_path, monkeypatch):
 
     def some(data, i):
         count.append(i)
-        if len(count) > 3:
+        if len(count) > 9 + 3:  # all nine are looked at before three are written
             raise KeyboardInterrupt
         return draw(data, i)
 
     monkeypatch.setattr(Dataset, "__getitem__", some)
-    code, _, error = run("data", "scenes:size=16", "-o", "out", "-n", "9")
+    code, _, error = run("data", "scenes:size=16,length=9", "-o", "out", "-n", "9")
     assert code == 130
     assert "interrupted" in error
     kept = json.loads((tmp_path / "out" / "annotations.json").read_text())["records"]
     assert len(kept) == len(list((tmp_path / "out" / "images").iterdir())) == 3
+
+
+# --- real data sets --------------------------------------------------------------------------------------------------
+
+
+def test_the_card_needs_no_files(run):
+    code, out, _ = run("data", "cub")
+    assert code == 0
+    for words in ("none stated", "non-commercial research", "https://www.vision.caltech.edu", "add root=FOLDER"):
+        assert words in out
+    about = json.loads(run("data", "cub", "--json")[1])
+    assert about["cite"].startswith("@techreport{wah2011caltech")
+    assert "records" not in about
+    assert "@techreport{wah2011caltech" in run("cite", "cub")[1]
+
+
+def test_every_data_set_says_whose_it_is(run):
+    from pellucid.registry import catalog
+
+    for name in catalog("datasets"):
+        made = {"hf": "hf:a/b,names=n.txt", "wds": "wds:a.tar,classes=3"}.get(name, name)
+        wraps = name in ("cached", "corrupt", "red-dot", "renamed", "scrambled-names", "subset")
+        knobs = {"cached": ":folder=kept,size=16", "subset": ":first=2"}.get(name, "")
+        text = f"{name}{knobs}@scenes:length=4,size=16" if wraps else made
+        if name in ("hf", "wds"):
+            continue  # a stream is opened to be described
+        code, out, error = run("data", text, "--json")
+        assert code == 0, (name, error)
+        assert json.loads(out)["licence"], name
+
+
+def test_a_table_of_counts_sizes_and_annotations(run, tmp_path):
+    from tests.formats.fixtures import FORMATS
+
+    text = FORMATS["cub"](tmp_path / "birds")
+    code, out, error = run("data", text)
+    assert code == 0, error
+    for words in ("Records a class", "Sizes", "boxes 100%", "masks", "points 100%", "Licence"):
+        assert words in out, words
+    about = json.loads(run("data", text, "--json")[1])
+    data = Dataset.make(text)
+    assert about["records"] == about["looked at"] == len(data)
+    shares = about["share with"]
+    assert shares["masks"] == sum(len(r.masks) > 0 for r in data) / len(data)
+    counts = torch.bincount(data.labels(), minlength=len(data.class_names))
+    assert about["records a class"]["most"] == int(counts.max())
+    assert about["sizes"][0] == min((list(r.image.shape) for r in data), key=lambda s: s[1] * s[2])
+
+
+def test_a_preview_shows_boxes_masks_and_points(run, tmp_path):
+    from tests.formats.fixtures import FORMATS
+
+    for name in ("cub", "voc", "ecg5000", "scenes"):
+        text = FORMATS[name](tmp_path / name) if name in FORMATS else "scenes:size=48,objects=2"
+        code, out, error = run("data", text, "--preview", f"{name}.png")
+        assert code == 0, error
+        assert f"Side by side: {name}.png" in out
+        sheet = Image.open(tmp_path / f"{name}.png")
+        assert min(sheet.size) > 60
+    pixels = np.asarray(Image.open(tmp_path / "scenes.png")).reshape(-1, 3)
+    colours = {tuple(pixel) for pixel in pixels.tolist()}
+    assert (230, 159, 0) in colours or (86, 180, 233) in colours  # the lines of boxes
+
+
+def test_check_lists_all_faults_at_once(run, tmp_path):
+    top = tmp_path / "photos"
+    for name, colour in (("cat/1.png", "red"), ("cat/2.png", "blue"), ("dog/1.png", "green")):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9), colour).save(top / name)
+    code, out, _ = run("data", f"imagefolder:root={top}", "--check")
+    assert (code, out.strip().splitlines()[-1]) == (0, f"imagefolder:root={top}: no fault")
+    (top / "cat/2.png").write_bytes(b"not a picture")
+    (top / "dog/2.jpg").write_bytes(b"")
+    (top / "dog/notes.doc").write_text("x")
+    (top / "fox").mkdir()
+    code, out, _ = run("data", f"imagefolder:root={top}", "--check")
+    assert code == 1
+    for words in ("cat/2.png", "dog/2.jpg", "notes.doc", "fox holds no picture", "4 faults"):
+        assert words in out, words
+    code, out, _ = run("data", f"imagefolder:root={top}", "--check", "--json")
+    assert code == 1
+    assert len(json.loads(out)["faults"]) == 4
+
+
+def test_check_names_boxes_that_leave_the_picture(run, tmp_path):
+    Image.new("RGB", (20, 10)).save(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text("path,label,box\na.png,x,5 5 30 9\nb.png,x,\n")
+    code, out, _ = run("data", "csv:root=t.csv", "--check")
+    assert code == 1
+    assert "the box [5.0, 5.0, 30.0, 9.0] is empty or leaves its 20 × 10 pixels" in out
+    assert "b.png cannot be read as an image" in out
+    assert "2 faults" in out
+
+
+def test_records_are_explained_with_their_outlines(run, tmp_path):
+    code, out, error = run(
+        "explain", "--data", "scenes:classes=4,size=32", "--rows", "3,7", "-m", "pellucid:tiny-cnn:classes=4",
+        "-e", "[grad-cam,gradient]", "-o", "why", "--json",
+    )  # fmt: skip
+    assert code == 0, error
+    rows = json.loads(out)["explanations"]
+    data = Dataset.make("scenes:classes=4,size=32")
+    assert [(r["row"], r["label_name"]) for r in rows[::2]] == [(i, data.class_names[data[i].label]) for i in (3, 7)]
+    assert rows[0]["predicted_name"] in data.class_names  # of the data set, where the model has none
+    sheet = np.asarray(Image.open(tmp_path / "why" / "sheet.png").convert("RGB")).astype(int)
+    assert (tmp_path / "why" / rows[0]["file"]).is_file()
+    assert sheet.shape[1] > 300
+
+
+def test_what_of_a_data_set_cannot_be_explained(run, tmp_path):
+    model = ["-m", "pellucid:tiny-cnn:classes=4"]
+    assert "give one of the two" in run("explain", *model)[2]
+    assert "give one of the two" in run("explain", "a.png", "--data", "digits", *model)[2]
+    assert "give one of the two" in run("explain", "a.png", "--rows", "3", *model)[2]
+    assert "records 0 to 1796" in run("explain", "--data", "digits", "--rows", "1797", *model)[2]
+    assert "give numbers of records" in run("explain", "--data", "digits", "--rows", "a", *model)[2]
+    (tmp_path / "ECG5000_TRAIN.tsv").write_text("1\t0.5\t1.5\n")
+    assert "pictures are explained here" in run("explain", "--data", f"ecg5000:root={tmp_path}", *model)[2]

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from torchvision.transforms import v2
 
 from pellucid.data import Geometry, Record
-from pellucid.data._record import IGNORED, boxes_of
+from pellucid.data._record import boxes_of
 from pellucid.data.transforms import Transform
 from pellucid.errors import BadInput
+from pellucid.maths.masks import IGNORED
 from pellucid.registry import catalog
 
 COLOURS = (v2.ColorJitter, v2.RandomGrayscale, v2.RandomApply)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pellucid.data import Dataset
 from pellucid.errors import BadFile
@@ -129,8 +130,12 @@ def test_a_box_that_begins_at_0_is_cut_off(aircraft):
 
 
 def test_the_banner_is_cut_off(aircraft):
+    banner = Image.new("RGB", (1000, 460), "gray")
+    banner.paste("white", (0, 440, 1000, 460))
+    banner.save(aircraft / "fgvc-aircraft-2013b/data/images/1025794.jpg", quality=100)
     data = Dataset.make(f"aircraft:root={at(aircraft)},split=train,banner=false")
     assert data[0].image.shape == (3, 440, 1000)
+    assert data[0].image.unique().tolist() == [128]
     assert [r.boxes.tolist() for r in data][:2] == [[[2, 143, 998, 431]], [[82, 154, 964, 440]]]
 
 

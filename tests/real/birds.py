@@ -23,12 +23,17 @@ class _PadSame(nn.Module):
 
 @cache
 def network(folder: str) -> nn.Module:
-    """MobileNetV2 of 965 species: eight-bit weights made floats, batch norm folded into biases."""
+    """MobileNetV2 of 965 species."""
     net = mobilenet_v2(weights=None, num_classes=965)
-    arrays = np.load(Path(folder) / "weights" / "mobilenet_v2_inat_birds_uint8.npz")
+    return fill(net, np.load(Path(folder) / "weights" / "mobilenet_v2_inat_birds_uint8.npz"))
+
+
+def fill(net: nn.Module, arrays: np.lib.npyio.NpzFile) -> nn.Module:
+    """A MobileNetV2 with eight-bit weights made floats, batch norm folded into biases, and TensorFlow's padding."""
     for path, module in list(net.named_modules()):
         if isinstance(module, nn.Conv2d | nn.Linear):
-            q, zero, scale = (arrays[f"{path}.weight_{part}"].astype(np.float32) for part in ("q", "zero", "scale"))
+            q, scale = (arrays[f"{path}.weight_{part}"].astype(np.float32) for part in ("q", "scale"))
+            zero = arrays[f"{path}.weight_zero"].astype(np.float32) if f"{path}.weight_zero" in arrays else 0
             weight = torch.from_numpy((q - zero) * scale.reshape(-1, *[1] * (q.ndim - 1)))
             module.weight.data = weight.view_as(module.weight)
             bias = torch.from_numpy(arrays[f"{path}.bias"])

@@ -27,7 +27,7 @@ def cub(folder: str, out: Path) -> str:
         "train_test_split.txt": [f"{r['id']} {int(r['split'] == 'train')}" for r in rows],
         "bounding_boxes.txt": [f"{r['id']} {' '.join(map(str, r['bbox']))}" for r in rows],
         "classes.txt": [f"{i} {name}" for i, name in enumerate(about["classes"], 1)],
-        "parts/part_locs.txt": [f"{r['id']} {p} {x} {y} 1" for r in rows for p, x, y in r["parts"]],
+        "parts/part_locs.txt": [f"{r['id']} {p + 1} {x} {y} 1" for r in rows for p, x, y in r["parts"]],
     }
     for name, lines in tables.items():
         (top / name).write_text("\n".join(lines) + "\n")

@@ -1,30 +1,13 @@
 """Classes by number and by name."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pellucid.errors import BadFile, BadInput, UnknownName, did_you_mean, listed
+from pellucid.errors import BadInput, UnknownName, did_you_mean, listed
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def read_names(path: Path) -> tuple[str, ...]:
-    """A name a line; or JSON: a list of names or of objects with a "name", or names by number."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix != ".json":
-            return tuple(line.strip() for line in text.splitlines() if line.strip())
-        content: Any = json.loads(text)
-        if isinstance(content, dict):
-            content = [content[str(i)] for i in range(len(content))]
-        names = [one["name"] if isinstance(one, dict) else one for one in content]
-    except (OSError, ValueError, KeyError, TypeError) as cause:
-        reason = getattr(cause, "strerror", None) or cause
-        raise BadFile(f"{path} holds no class names ({reason}); write one a line, or a JSON list.") from None
-    return tuple(str(name) for name in names)
 
 
 def names_of(model: "nn.Module", outputs: int, file: Path | None) -> tuple[str, ...]:
@@ -32,6 +15,8 @@ def names_of(model: "nn.Module", outputs: int, file: Path | None) -> tuple[str, 
     from pellucid.networks._load import card_of
 
     if file is not None:
+        from pellucid.data._names import read_names
+
         names = read_names(file)
         if len(names) != outputs:
             raise BadInput(

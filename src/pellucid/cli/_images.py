@@ -3,17 +3,50 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pellucid.errors import BadFile, listed
+from pellucid.errors import BadFile, BadInput, listed
+
+if TYPE_CHECKING:
+    from pellucid.data import Dataset
+
+COUNT = 12  # records of a data set, where none are asked for
 
 
 @dataclass(frozen=True)
 class Found:
-    """A file, the name that its results take, and whether it was given by name."""
+    """A file, the name that its results take, and whether it was given by name; or a record of a data set."""
 
     path: Path
     name: str
     given: bool
+    data: "Dataset | None" = None
+    row: int = 0
+
+
+def records(text: str, rows: str | None) -> list[Found]:
+    """Some records of a data set, by number."""
+    from pellucid.data import Dataset
+
+    data = Dataset.make(text)
+    if data.kind != "images":
+        raise BadInput(f"{data.name} is of {data.kind}, and pictures are explained here; give another --data.")
+    count = min(COUNT, len(data))
+    chosen = [i * len(data) // count for i in range(count)] if rows is None else _numbers(rows)
+    found: list[Found] = []
+    for row in chosen:
+        if not -len(data) <= row < len(data):
+            raise BadInput(f"--rows has {row}, and {data.name} has records 0 to {len(data) - 1}; give one of them.")
+        at, digits = row % len(data), len(str(len(data) - 1))
+        found.append(Found(Path(f"{data}[{at}]"), f"{data.name}-{at:0{digits}d}", True, data, at))
+    return found
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(word) for word in text.replace(" ", "").split(",")]
+    except ValueError:
+        raise BadInput(f"--rows is {text!r}; give numbers of records with commas, such as 3,14,15.") from None
 
 
 def find(paths: Sequence[Path], out: Path) -> list[Found]:

@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ from pellucid import grammar
 from pellucid.cli import _classes, _images, _models
 from pellucid.cli._console import note
 from pellucid.cli._images import Found
+from pellucid.data import Record
 from pellucid.data._pictures import read
 from pellucid.errors import BadFile, BadInput, PellucidError
 from pellucid.explainers import Explainer
 from pellucid.explanation import Explanation, explain
 from pellucid.files import writable, write_atomically
+from pellucid.maths.masks import inside_boxes
 from pellucid.questions import Question
 from pellucid.show.colour import limit_of, scale_text
 from pellucid.show.contrast import CONTRASTS, contrast_sheet
@@ -95,11 +97,16 @@ class Run:
     rows: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
     shown: list[tuple[str, Tensor, list[View]]] = field(default_factory=list)
+    truths: dict[str, Record] = field(default_factory=dict)  # of records of a data set: what is known about them
+    outlines: list[Tensor | None] = field(default_factory=list)
     done: int = 0
 
     def __post_init__(self) -> None:
         writable(self.out)
         self.loaded = _models.load(self.wanted)
+        said = self.files[0].data.class_names if self.files[0].data is not None else ()
+        if not self.loaded.names and len(said) == self.loaded.outputs:
+            self.loaded = replace(self.loaded, names=said)
         self.questions, self.targets = self.asked.questions, None
         number = lambda word: _classes.number(word, self.loaded.names, self.loaded.outputs)  # noqa: E731
         if self.asked.targets:
@@ -175,13 +182,21 @@ class Run:
         files, pictures = [], []
         for file in batch:
             try:
-                pictures.append(self.loaded.transform(read(file.path)))
+                pictures.append(self._input(file))
                 files.append(file)
             except BadFile as error:
                 if file.given:
                     raise
                 self.skipped.append({"image": str(file.path), "reason": str(error)})
         return files, pictures
+
+    def _input(self, file: Found) -> Tensor:
+        """A file as the model takes it; a record with all that is known about it."""
+        if file.data is None:
+            return self.loaded.transform(read(file.path))
+        record = file.data[file.row].through(self.loaded.transform)
+        self.truths[file.name] = record
+        return record.image
 
     def _one(self, explainer: Explainer, images: Tensor, output: Tensor) -> tuple[Explanation, Explainer]:
         target = None
@@ -226,7 +241,22 @@ class Run:
         if len(self.shown) < SHEET and picture is not None:
             predicted, probability = self._prediction(output)
             said = "" if predicted is None else f"\n{self._label(predicted)} {probability:.0%}"
-            self.shown.append((file.path.name + said, picture, views))
+            title = file.path.name if file.data is None else f"{file.name}: {self._truth(file)[1] or 'no label'}"
+            self.shown.append((title + said, picture, views))
+            self.outlines.append(self._outline(file))
+
+    def _truth(self, file: Found) -> tuple[int | None, str | None]:
+        """The label of a record, and its name."""
+        label = self.truths[file.name].label if file.name in self.truths else -1
+        return (None, None) if label < 0 or file.data is None else (label, file.data.class_names[label])
+
+    def _outline(self, file: Found) -> Tensor | None:
+        """Where the labelled object is: by its mask, or by its boxes."""
+        record = self.truths.get(file.name)
+        if record is None:
+            return None
+        mask = record.mask if bool(record.mask.any()) else inside_boxes(record.boxes_for(), record.geometry.size)
+        return mask if bool(mask.any()) else None
 
     def _contrast(self, file: Found, explanations: list[Explanation], i: int, output: Tensor) -> None:
         """The classes it wavers between, and four ways to ask about each."""
@@ -239,8 +269,11 @@ class Run:
         several = view.target is not None and self._several()
         parts = [file.name, view.explainer, view.ask, *([f"class-{view.target}"] if several else [])]
         predicted, probability = self._prediction(output)
+        label, said = self._truth(file)
+        known = {} if file.data is None else {"row": file.row, "label": label, "label_name": said}
         return {
             "image": str(file.path),
+            **known,
             "predicted": predicted,
             "predicted_name": self._name(predicted),
             "probability": probability,
@@ -289,7 +322,9 @@ class Run:
         if len(self.shown) < self.done:
             notes.append(f"The first {len(self.shown)} of {self.done} images.")
         notes.append(f"One colour scale an explainer; {SATURATE:.1%} of its values lie beyond the ends.")
-        sheet = contact_sheet(columns, pictures, titles, saturate=SATURATE, note=" ".join(notes))
+        sheet = contact_sheet(
+            columns, pictures, titles, saturate=SATURATE, note=" ".join(notes), outlines=self.outlines
+        )
         write_atomically(self.out / "sheet.png", png(sheet))
         return "sheet.png"
 

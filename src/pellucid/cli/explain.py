@@ -13,9 +13,6 @@ from pellucid.errors import BadInput
 
 
 def explain(
-    images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGES...", help="Images, and folders of images.", show_default=False)
-    ],
     model: Annotated[
         str,
         typer.Option(
@@ -25,6 +22,16 @@ def explain(
             help="timm:NAME, torchvision:NAME, hf:NAME, pellucid:NAME, or a checkpoint file.",
         ),
     ],
+    images: Annotated[
+        list[Path] | None, typer.Argument(metavar="[IMAGES]...", help="Images, and folders of images.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="DATASET", help="Records of a data set instead, such as cub:root=FOLDER."),
+    ] = None,
+    rows: Annotated[
+        str | None, typer.Option("--rows", metavar="NUMBERS", help="Which records: 3,14,15. [12, evenly spaced]")
+    ] = None,
     explainer: Annotated[
         list[str], typer.Option("-e", "--explainer", metavar="TEXT", help="An explainer in text form; repeat for more.")
     ] = ["grad-cam"],  # noqa: B006
@@ -82,6 +89,8 @@ def explain(
     pellucid explain cat.jpg --model timm:resnet50 -e grad-cam -e integrated-gradients --ask logit --ask contrast
 
     pellucid explain photos/ --model model.safetensors --why cat --not dog
+
+    pellucid explain --data cub:root=data,split=test --model birds.safetensors -e grad-cam
     """
     if (why is None) != (why_not is None):
         raise BadInput("--why and --not go together: --why CLASS --not CLASS; for one class write --target CLASS.")
@@ -92,7 +101,9 @@ def explain(
             "--contrasts asks its own questions, about the classes predicted first; leave out --ask, --target "
             "and --why."
         )
-    files = _images.find(images, out)
+    if bool(images) == (data is not None) or (rows is not None and data is None):
+        raise BadInput("images are given as files, or as --data DATASET with --rows NUMBERS; give one of the two.")
+    files = _images.find(images or [], out) if data is None else _images.records(data, rows)
 
     from pellucid.cli._run import Asked, Run
 

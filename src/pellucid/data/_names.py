@@ -4,10 +4,16 @@
 ('Black footed Albatross', 'air plane', ('tench', 'crane bird'))
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pellucid.data._reading import read_lines, reason
+from pellucid.errors import BadFile
 
 WNID = re.compile(r"n\d{8}")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -17,6 +23,28 @@ ALIKE = {  # ImageNet's classes whose first name is another's too
     "n03710637": "maillot",
     "n03710721": "maillot tank suit",
 }
+
+
+def read_names(path: Path) -> tuple[str, ...]:
+    """A name a line; or JSON: a list of names or of objects with a "name", or names by number."""
+    if path.suffix != ".json":
+        return tuple(line.strip() for line in read_lines(path, "give a file of class names, one a line"))
+    content = read_json(path)
+    try:
+        if isinstance(content, dict):
+            content = [content[str(i)] for i in range(len(content))]
+        names = [one["name"] if isinstance(one, dict) else one for one in content]
+    except (KeyError, TypeError) as cause:
+        raise BadFile(f"{path} holds no class names ({reason(cause)}); write one a line, or a JSON list.") from None
+    return tuple(str(name) for name in names)
+
+
+def read_json(path: Path) -> Any:
+    """What a file of JSON says."""
+    try:
+        return json.loads("\n".join(read_lines(path, "give a file of class names")))
+    except ValueError as cause:
+        raise BadFile(f"{path} is no JSON ({reason(cause)}); put it right.") from None
 
 
 def readable(name: str) -> str:

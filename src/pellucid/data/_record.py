@@ -17,9 +17,9 @@ from torch import Tensor
 
 from pellucid.data._geometry import Geometry, carried, landed
 from pellucid.errors import BadInput, kind
+from pellucid.maths.masks import IGNORED
 
 UNSAID: Any = None  # by whoever made the record; filled in with what stands behind it
-IGNORED = 255  # in `truth`: a pixel that counts neither way
 
 
 @dataclass(frozen=True, eq=False)

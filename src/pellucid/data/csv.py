@@ -12,7 +12,6 @@ whose label is the first line's. A mask is a picture: 255 and any other number b
 """
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,8 +20,9 @@ from typing import Any
 
 import torch
 
+from pellucid.data._names import read_names
 from pellucid.data._pictures import numbers
-from pellucid.data._reading import read_lines, reason
+from pellucid.data._reading import reason
 from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile, BadInput, did_you_mean
 
@@ -92,7 +92,7 @@ class CSV(Pictures, name="csv"):
     @cached_property
     def class_names(self) -> tuple[str, ...]:  # type: ignore[override]
         if self.names is not None:
-            return names_in(Path(self.names).expanduser())
+            return read_names(Path(self.names).expanduser())
         words = {w for line in self._lines.values() for w in (line.label, *line.labels, *(m[1] for m in line.masks))}
         if all(w.isdecimal() for w in words if w):
             return tuple(map(str, range(max((int(w) for w in words if w), default=-1) + 1)))
@@ -130,20 +130,6 @@ class CSV(Pictures, name="csv"):
     @cached_property
     def _numbers(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self.class_names)}
-
-
-def names_in(path: Path) -> tuple[str, ...]:
-    """Class names from a file: one a line, or a JSON list."""
-    lines = read_lines(path, "check names=")
-    if path.suffix != ".json":
-        return tuple(line.strip() for line in lines)
-    try:
-        names = json.loads("\n".join(lines))
-    except ValueError as cause:
-        raise BadFile(f"{path} is no JSON ({cause}); put it right.") from None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise BadFile(f"{path} holds no list of names; write a JSON list of texts in label order.")
-    return tuple(names)
 
 
 def _rows(table: Path) -> Sequence[tuple[int, dict[str, str]]]:

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from pellucid.data._base import Dataset, Record
+from pellucid.data._names import read_names
 from pellucid.data._reading import reason
 from pellucid.data._stored import made
-from pellucid.data.csv import names_in
 from pellucid.errors import BadFile, BadInput, did_you_mean, need
 
 
@@ -76,7 +76,7 @@ class HF(Dataset, name="hf"):
     @cached_property
     def class_names(self) -> tuple[str, ...]:  # type: ignore[override]
         if self.names is not None:
-            return names_in(Path(self.names).expanduser())
+            return read_names(Path(self.names).expanduser())
         _, label = self._columns
         said = getattr(self._table.features[label], "names", None) if label else None
         if said is None:

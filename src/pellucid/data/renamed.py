@@ -8,14 +8,12 @@
 ('ZERO', 'ONE')
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from pellucid.data._base import Dataset, Wrapped
-from pellucid.data._reading import read_lines
-from pellucid.data.csv import names_in
-from pellucid.errors import BadFile, BadInput, did_you_mean
+from pellucid.data._names import read_json, read_names
+from pellucid.errors import BadInput, did_you_mean
 
 
 class Renamed(Wrapped, name="renamed"):
@@ -41,14 +39,10 @@ class Renamed(Wrapped, name="renamed"):
 
     def _read(self, old: tuple[str, ...]) -> tuple[str, ...]:
         path = Path(str(self.names)).expanduser()
-        if path.suffix == ".json":
-            try:
-                found = json.loads("\n".join(read_lines(path, "check names=")))
-            except ValueError as cause:
-                raise BadFile(f"{path} is no JSON ({cause}); put it right.") from None
-            if isinstance(found, dict):
-                strange = next((name for name in found if name not in old), None)
-                if strange is not None:
-                    raise BadInput(f"{path} renames {strange!r}; {did_you_mean(strange, old)}")
-                return tuple(str(found.get(name, name)) for name in old)
-        return names_in(path)
+        found = read_json(path) if path.suffix == ".json" else None
+        if not isinstance(found, dict):
+            return read_names(path)
+        strange = next((name for name in found if name not in old), None)
+        if strange is not None:
+            raise BadInput(f"{path} renames {strange!r}; {did_you_mean(strange, old)}")
+        return tuple(str(found.get(name, name)) for name in old)

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pellucid.data._base import Dataset, Record
+from pellucid.data._names import read_names
 from pellucid.data._reading import reason
 from pellucid.data._stored import made
-from pellucid.data.csv import names_in
 from pellucid.data.hf import pixels_of
 from pellucid.errors import BadFile, BadInput, need
 from pellucid.knobs import Between
@@ -44,7 +44,7 @@ class WDS(Dataset, name="wds"):
     @cached_property
     def class_names(self) -> tuple[str, ...]:  # type: ignore[override]
         if self.names is not None:
-            return names_in(Path(self.names).expanduser())
+            return read_names(Path(self.names).expanduser())
         if self.classes is None:
             raise BadInput(f"wds:{self.path} says no class names; give names=FILE, one a line, or classes=COUNT.")
         return tuple(map(str, range(self.classes)))

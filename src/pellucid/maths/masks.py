@@ -56,6 +56,18 @@ def hits(
     return torch.stack(rows)
 
 
+def inside_boxes(boxes: Float[Tensor, "k 4"], size: tuple[int, int]) -> Bool[Tensor, "h w"]:
+    """The pixels whose centre lies in any of the boxes (x0, y0, x1, y1).
+
+    >>> inside_boxes(torch.tensor([[0.4, 0.0, 2.5, 1.0]]), (2, 3)).int().tolist()
+    [[1, 1, 0], [0, 0, 0]]
+    """
+    x, y = (torch.arange(side, device=boxes.device) + 0.5 for side in (size[1], size[0]))
+    x0, y0, x1, y1 = boxes.T[..., None]
+    across, down = (x0 <= x) & (x < x1), (y0 <= y) & (y < y1)
+    return (down[:, :, None] & across[:, None, :]).any(0)
+
+
 def _pixels(masks: Tensor) -> tuple[Tensor, Tensor]:
     """The pixels of the object, and those that count."""
     if masks.dtype == torch.bool:
