@@ -20,6 +20,7 @@ from torchvision.transforms import v2
 
 import pellucid as pl
 from pellucid.data import Dataset, Record
+from pellucid.data._pictures import opened
 from pellucid.data.dsprites import FILE as DSPRITES
 from pellucid.data.transforms import Transform
 from pellucid.registry import catalog
@@ -84,6 +85,9 @@ def voc(*lines, box="<xmin>1</xmin><ymin>1</ymin><xmax>8</xmax><ymax>8</ymax>", 
     }
 
 
+WHOLE = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>8</xmax><ymax>8</ymax></bndbox>"
+
+
 def coco(**changes):
     """A picture of COCO with one object."""
     thing = {"id": 5, "image_id": 1, "category_id": 2, "bbox": [0, 0, 4, 4], "area": 16, "segmentation": []}
@@ -141,8 +145,8 @@ def first(name, files=(), **knobs):
 
 
 def numbered(name, files=(), **knobs):
-    """Its first record is asked for by number, past len, which a stream has not."""
-    return lambda folder: given(folder, name, files, **knobs).record(0)
+    """Its first record is asked for by number, which a stream's have not."""
+    return lambda folder: given(folder, name, files, **knobs)[0]
 
 
 def named(name, files=(), **knobs):
@@ -185,6 +189,13 @@ def saved(folder, of):
     subset(of=of, file="+split.json")(folder)
 
 
+def strange_rows(folder):
+    """A saved subset in which a row was changed."""
+    path = given(folder, "subset", of=Dataset.make("digits"), shots=1).save(folder / "split.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"rows": [1797]}))
+    subset(file="+split.json")(folder)
+
+
 def refused(folder):
     data = given(folder, "imagefolder", {"cat/1.png": (8, 8)})
     with patch("os.scandir", side_effect=PermissionError(13, "Permission denied", str(folder / "cat"))):
@@ -215,13 +226,21 @@ def feature(kind):
     return type(kind, (), {})()
 
 
-def hub(run, error=None, **columns):
+class Table(list):
+    """Rows of the hub, and what it says of their columns."""
+
+    features = {}
+
+
+def hub(run, error=None, rows=(), **columns):
     """Run where the hub has a table with these columns, or says what is wrong."""
 
     def load(*_, **__):
         if error:
             raise error
-        return SimpleNamespace(features=columns)
+        table = Table(rows)
+        table.features = columns
+        return table
 
     return instead("datasets", SimpleNamespace(load_dataset=load), run)
 
@@ -263,6 +282,8 @@ OF_DATA = {
     "a subset from no file": subset(file="+split.json"),
     "a subset from another file": subset({"split.json": "[1, 2"}, file="+split.json"),
     "a subset of other data": lambda folder: saved(folder, "scenes:length=20,size=16"),
+    "a subset from a list": subset({"split.json": "[1, 2]"}, file="+split.json"),
+    "a subset from a file with strange rows": lambda folder: strange_rows(folder),
     "a cache of a series": lambda folder: Dataset.make("cached@ecg5000"),
     "a cache of other data": lambda folder: (kept(folder), given(
         folder, "cached", of=Dataset.make("digits"), folder="+kept")[0]),
@@ -311,12 +332,16 @@ OF_DATA = {
         "csv", {"table.csv": "path,label,mask\na.png,1,m.png", "a.png": (8, 8)}, root="+table.csv"),
     "an object without a box": first("voc", voc(box="")),
     "a box that is no number": first("voc", voc(box="<bndbox><xmin>left</xmin></bndbox>")),
+    "a box without a side": first("voc", voc(box="<bndbox><xmax>3</xmax></bndbox>")),
+    "an outline of VOC of another size": first(
+        "voc", voc(box=WHOLE) | {"SegmentationClass/a.png": np.ones((4, 6), np.uint8)}),
     # folders, archives and tables of one's own
     "a folder without folders of pictures": first("imagefolder", {"1.png": (8, 8)}),
     "an empty folder": first("imagefolder"),
     "a file for a folder of pictures": first("imagefolder", {"cats.rar": "…"}, root="+cats.rar"),
     "a folder that may not be read": refused,
     "an archive that is not there": first("imagefolder", root="+cats.zip"),
+    "an archive that is gone": lambda folder: opened(folder / "gone.zip"),
     "an archive that is none": first("imagefolder", {"cats.zip": "…"}, root="+cats.zip"),
     "a damaged picture in an archive": first(
         "imagefolder", {"cats.zip": spoilt(zipped(cat__1=png(), dog__1=png()))}, root="+cats.zip"),
@@ -326,6 +351,12 @@ OF_DATA = {
     "no table": first("csv", root=None),
     "a table that is not there": first("csv", root="+table.csv"),
     "a folder for a table": first("csv"),
+    "an empty table": first("csv", {"table.csv": ""}, root="+table.csv"),
+    "masks of a table of two sizes": first(
+        "csv", {"table.csv": "path,label,mask\na.png,1,m.png\na.png,1,n.png", "a.png": (8, 8),
+                "m.png": np.ones((8, 8), np.uint8), "n.png": np.ones((4, 6), np.uint8)}, root="+table.csv"),
+    "class names of a table that are no names": named(
+        "csv", {"table.csv": "path,label\na.png,1", "names.json": [{"id": 1}]}, root="+table.csv", names="+names.json"),
     "a table without labels": first("csv", {"table.csv": "path,class\na.png,1"}, root="+table.csv"),
     "a table without a path": first("csv", {"table.csv": "path,label\na.png,1\n,2"}, root="+table.csv"),
     "a box of three numbers": first("csv", {"table.csv": "path,label,box\na.png,1,3 4 5"}, root="+table.csv"),
@@ -349,6 +380,8 @@ OF_DATA = {
     "sprites that are damaged": first("dsprites", {DSPRITES: spoilt(sprites()[DSPRITES], bytes([1, 1]))}),
     "sprites that are cut off": first("dsprites", sprites(imgs=npy(np.zeros((1, 64, 64), np.uint8), rows=2))),
     "a heartbeat that is none": first("ecg5000", {"ECG5000_TRAIN.tsv": "1\t0.5\tfast"}),
+    "heartbeats of one length for training and of another for testing": first(
+        "ecg5000", {"ECG5000_TRAIN.tsv": "1\t0.5\t1", "ECG5000_TEST.tsv": "1\t0.5"}, split="all"),
     "heartbeats of two lengths": first("ecg5000", {"ECG5000_TRAIN.tsv": "1\t0.5\t1\n2\t0.5"}),
     "a heartbeat of no kind": first("ecg5000", {"ECG5000_TRAIN.tsv": "6\t0.5"}),
     "no heartbeats": first("ecg5000", {"ECG5000_TRAIN.ts": "@data"}),
@@ -373,6 +406,11 @@ OF_DATA = {
         "tiny-imagenet", {**TINY, "val/val_annotations.txt": "val_0.JPEG n01443537 0 0 9 x"}),
     # photographs
     "a bird without a label": first("cub", {**BIRDS, "image_class_labels.txt": "1 1"}),
+    "a bird whose label is a word": first("cub", {**BIRDS, "image_class_labels.txt": "1 one\n2 1"}),
+    "a bird whose box has a word": first(
+        "cub", {**BIRDS, "bounding_boxes.txt": "1 a 2 3 4\n2 1 2 3 4", "images/x/a.jpg": (8, 8)}),
+    "a bird with a part too many": first(
+        "cub", {**BIRDS, "parts/part_locs.txt": "1 16 2.0 3.0 1", "images/x/a.jpg": (8, 8)}),
     "a bird of no split": first("cub", {**BIRDS, "train_test_split.txt": "1 1"}),
     "an aircraft of no variant": first("aircraft", {
         "images/readme.txt": "…", "variants.txt": "707-320", "images_variant_trainval.txt": "1025794 707-32O"}),
@@ -388,6 +426,7 @@ OF_DATA = {
         name="dogs", box="<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>8</xmax><ymax>8</ymax></bndbox>")),
     "captions for COCO": first("coco", {"images/a.jpg": (8, 8), "annotations/instances_val2017.json": {
         "images": [], "annotations": []}}),
+    "an object of COCO without a box": first("coco", coco(bbox=None)),
     "an object of COCO of no category": first("coco", coco(category_id=3)),
     "a picture of COCO of another size": first("coco", coco(width=9)),
     "an outline of COCO that is broken": first("coco", coco(segmentation={"counts": [60], "size": [8, 8]})),
@@ -402,9 +441,11 @@ OF_DATA = {
     "no column of pictures": hub(named("hf", path="imdb"), label=feature("Value")),
     "labels of the hub without names": hub(
         named("hf", path="photos"), image=feature("Image"), label=feature("Value")),
+    "a label of the hub that is a word": hub(
+        first("hf", path="photos"), rows=[{"image": 1, "label": "cat"}],
+        image=feature("Image"), label=feature("Value")),
     "no package for shards": instead("webdataset", None, first("wds", path="shard.tar")),
     "shards without class names": named("wds", path="shard.tar"),
-    "a record of shards by number": numbered("wds", path="shard.tar", classes=2),
     "shards that are not there": shards(FileNotFoundError(2, "No such file or directory", "shard.tar")),
     "a sample without a picture": shards({"cls": b"1", "txt": b"a cat"}),
     "a sample whose label is none": shards({"png": png(), "cls": b"cat"}),

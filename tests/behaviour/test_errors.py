@@ -184,6 +184,15 @@ def asked(*words, network="pellucid:tiny-cnn", **files):
 COLUMN = Column("grad-cam", "logit", x(1, 4, 4), True)
 
 CASES = {
+    # records of a data set on the command line
+    "neither images nor data": command("explain", "--model", "pellucid:tiny-cnn"),
+    "a series to explain": command(
+        "explain", "--data", "ecg5000", "--model", "pellucid:tiny-cnn", **{"ECG5000_TRAIN.tsv": "1\t0.5"}
+    ),
+    "a record that is not there": command(
+        "explain", "--data", "digits", "--rows", "1797", "--model", "pellucid:tiny-cnn"
+    ),
+    "records by a word": command("explain", "--data", "digits", "--rows", "first", "--model", "pellucid:tiny-cnn"),
     # text forms
     "an empty text": lambda: grammar.read(""),
     "a colon and no knob": lambda: grammar.read("grad-cam:"),

@@ -83,10 +83,41 @@ def test_subsets_that_cannot_be():
         Subset(DIGITS, balanced=41).rows  # noqa: B018
     with pytest.raises(BadInput, match="class 8 has 174 records"):
         Subset(DIGITS, shots=175).rows  # noqa: B018
-    with pytest.raises(BadKnob, match="not none"):
+    with pytest.raises(BadKnob, match="subset needs one of"):
         Subset(DIGITS)
     with pytest.raises(BadKnob, match="not shots and first"):
         Subset(DIGITS, shots=1, first=1)
+
+
+class Stream(Dataset, name="stream"):
+    """Three digits, from front to back."""
+
+    licence = "none"
+    streamed = True
+    mean, std = (0.5,), (0.5,)
+    preset = "plain"
+
+    @property
+    def class_names(self):
+        return DIGITS.class_names
+
+    def __iter__(self):
+        return (DIGITS[i] for i in range(3))
+
+
+def test_what_a_wrapper_does_it_does_to_a_stream():
+    worse = Corrupt(Stream(), severity=5).take(3)
+    same = Corrupt(Subset(DIGITS, first=3), severity=5)
+    assert all(torch.equal(a.image, b.image) for a, b in zip(worse, same, strict=True))
+    dotted = next(iter(batches(RedDot(Stream(), dot=1, side=2), batch_size=3))).images
+    assert (dotted[:, 0, 0, 0] == 1).tolist() == [label == 1 for label in DIGITS.labels(range(3)).tolist()]
+    assert [len(b.labels) for b in batches(Stream(), batch_size=2)] == [2, 1]
+    for refused in (lambda: Subset(Stream(), first=1), lambda: Cached(Stream())):
+        with pytest.raises(BadKnob, match="stream"):
+            refused()
+    for asked in (lambda: Stream()[0], lambda: Stream().labels(), lambda: Corrupt(Stream())[1]):
+        with pytest.raises(BadInput, match="is a stream, read from front to back"):
+            asked()
 
 
 def test_a_subset_of_a_subset_has_the_dots_of_the_whole():
@@ -166,7 +197,7 @@ def test_in_evaluation_the_dot_may_be_elsewhere(where, dotted):
 
 
 def test_a_dot_that_cannot_be(tmp_path):
-    with pytest.raises(BadInput, match="red-dot has the class 4, and scenes has 4"):
+    with pytest.raises(BadInput, match="dot is for class 4, and those of scenes are 0 to 3"):
         next(iter(batches(RedDot(SCENES, dot=4))))
     with pytest.raises(BadKnob, match="series"):
         RedDot(Dataset.make(f"ecg5000:root={tmp_path}"))

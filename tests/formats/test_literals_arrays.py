@@ -163,7 +163,7 @@ def test_many_heartbeats_in_one_tensor(tmp_path):
 def test_sprites(tmp_path):
     data = Dataset.make(dsprites(tmp_path))
     assert len(data) == 6
-    assert data.labels().tolist() == [0, 1, 2, 0, 1, 2]
+    assert data.labels().tolist() == [r.label for r in data] == [0, 1, 2, 0, 1, 2]
     assert [data.class_names[label] for label in (0, 1, 2)] == ["square", "ellipse", "heart"]
     for n, record in enumerate(data):
         assert record.image.shape == (1, 64, 64)

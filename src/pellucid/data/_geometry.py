@@ -118,6 +118,13 @@ def homography(before: Float[Tensor, "4 2"], after: Float[Tensor, "4 2"]) -> Flo
     >>> homography(square, 2 * square + 1).round(decimals=6).tolist()
     [[2.0, 0.0, 1.0], [0.0, 2.0, 1.0], [0.0, 0.0, 1.0]]
     """
+    right, down = after[1] - after[0], after[2] - after[0]
+    across, along = before[1] - before[0], before[2] - before[0]
+    if across[1] == along[0] == 0 and bool((after[3] - after[0] - right - down).abs().max() < 1e-6):
+        # a rectangle that became a parallelogram: nothing is to be solved
+        linear = torch.stack([right / across[0], down / along[1]], 1).double()
+        shift = (after[0] - linear @ before[0].double())[:, None]
+        return torch.cat([torch.cat([linear, shift], 1), torch.tensor([[0.0, 0.0, 1.0]]).double()])
     rows: list[list[Any]] = []
     for (x, y), (u, v) in zip(before.tolist(), after.tolist(), strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
@@ -171,17 +178,18 @@ def carried(record: "Record") -> dict[str, Any]:
     boxes: Any = tv_tensors.BoundingBoxes
     ignore = record.ignore[None] if bool(record.ignore.any()) else record.masks[:0]  # what is not there costs nothing
     covers = torch.cat([record.masks, ignore])
-    return {
+    found = {
         "image": tv_tensors.Image(record.image),
         "boxes": boxes(rows, format="XYXY", canvas_size=(height, width), clamping_mode=None),
-        "covers": _coverage()(covers.byte() * 255),
     }
+    return found | ({"covers": _coverage()(covers.byte() * 255)} if len(covers) else {})
 
 
 def landed(record: "Record", moved: Mapping[str, Any]) -> "Record":
     """The record made of what came out."""
     image = moved["image"].as_subclass(Tensor)
-    rows, covers = moved["boxes"].as_subclass(Tensor), moved["covers"].as_subclass(Tensor)
+    rows = moved["boxes"].as_subclass(Tensor)
+    covers = moved["covers"].as_subclass(Tensor) if "covers" in moved else torch.zeros(0, *_size(image)).byte()
     k, m, size, found = len(record.boxes), len(record.masks), _size(image), _size(record.image)
     if len(rows) != k + 5 + len(record.points):
         raise BadInput(

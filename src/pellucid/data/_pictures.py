@@ -21,6 +21,7 @@ from pellucid.errors import BadFile
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+ORIENTATION = 0x0112  # the tag of EXIF that says how the camera was held
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif")
 
 
@@ -30,7 +31,11 @@ def read(path: Path, upright: bool = True) -> "Image":
 
     try:
         with Image.open(content(path)) as opened:
-            image = ImageOps.exif_transpose(opened) if upright else opened
+            turned = upright and opened.getexif().get(ORIENTATION, 1) != 1
+            image = ImageOps.exif_transpose(opened) if turned else opened
+            if image.mode == "RGB" and not image.has_transparency_data:
+                image.load()
+                return image
             if image.mode.startswith(("I", "F")):
                 return _scaled(image)
             if image.has_transparency_data:
@@ -45,7 +50,7 @@ def read(path: Path, upright: bool = True) -> "Image":
 
 def pixels(path: Path, upright: bool = True) -> UInt8[Tensor, "3 h w"]:
     """The picture of a file as a tensor."""
-    return torch.from_numpy(np.array(read(path, upright))).permute(2, 0, 1).contiguous()
+    return torch.from_numpy(np.array(read(path, upright))).permute(2, 0, 1)  # in memory as it was, colours last
 
 
 def numbers(path: Path) -> Int[Tensor, "h w *c"]:

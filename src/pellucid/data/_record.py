@@ -7,7 +7,7 @@ picture is, and cut at a half) and its corners, which tell afterwards where ever
 no mask has no object any more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,20 +43,20 @@ class Record:
     def __post_init__(self) -> None:
         k, m = len(self.boxes), len(self.masks)
         size = tuple(self.image.shape[-2:]) if self.image.ndim == 3 else (0, 0)
-        fill = {
-            "mask_classes": self.classes,
-            "ids": torch.arange(k),
-            "mask_ids": torch.arange(m),
-            "difficult": torch.zeros(k, dtype=torch.bool),
-            "ignore": torch.zeros(size, dtype=torch.bool),
-            "points": torch.zeros(0, 2),
-            "geometry": Geometry.of(size),
-        }
         if self.mask_classes is UNSAID and m != k:
             raise BadInput(f"a record has {k} boxes and {m} masks; say the classes of the masks with mask_classes=.")
+        fill: dict[str, Callable[[], Any]] = {
+            "mask_classes": lambda: self.classes,
+            "ids": lambda: torch.arange(k),
+            "mask_ids": lambda: torch.arange(m),
+            "difficult": lambda: torch.zeros(k, dtype=torch.bool),
+            "ignore": lambda: torch.zeros(1, 1, dtype=torch.bool).expand(size),  # one byte for all pixels
+            "points": lambda: torch.zeros(0, 2),
+            "geometry": lambda: Geometry.of(size),
+        }
         for name, value in fill.items():
             if getattr(self, name) is UNSAID:
-                object.__setattr__(self, name, value)
+                object.__setattr__(self, name, value())
 
     def __repr__(self) -> str:
         things = f"{len(self.boxes)} boxes, {len(self.masks)} masks"

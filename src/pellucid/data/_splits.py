@@ -2,7 +2,7 @@
 
 >>> labels = [0, 1, 0, 1, 0, 1]
 >>> balanced(labels, 2, 0), held_out(labels, 0.34, 0)
-([1, 4], [1, 4])
+([0, 5], [0, 5])
 >>> shots(labels, 2, 0, first=True)
 [0, 1, 2, 3]
 """

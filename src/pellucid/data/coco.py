@@ -69,10 +69,10 @@ class COCO(Pictures, name="coco", paper="arXiv:1405.0312"):
             rows = found.get(name) if isinstance(found, dict) else None
             if not isinstance(rows, list):
                 raise BadFile(f"{self._path} has no list of {name}; give COCO's file of instances with file=.")
-            for row in rows:
+            for number, row in enumerate(rows):
                 lost = [key for key in needed if not isinstance(row, dict) or row.get(key) is None]
                 if lost:
-                    raise BadFile(f"{self._path} has one of {name} without {lost[0]}: {str(row)[:80]}; {AGAIN}.")
+                    raise BadFile(f"{self._path}: number {number} of its {name} has no {lost[0]}; {AGAIN}.")
         return found
 
     @cached_property

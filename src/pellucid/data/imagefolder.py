@@ -48,7 +48,7 @@ class ImageFolder(Pictures, name="imagefolder"):
             if slash:
                 found.setdefault(top, []).append(file)
         if not found:
-            loose = f", and {len(files)} pictures outside of folders" if files else ""
+            loose = ", but pictures outside of folders" if files else ""
             raise BadFile(f"{self.folder} holds no folders of pictures{loose}; put each class in a folder of its own.")
         order = sorted(found) if self.order == "text" else in_order(found)
         return {name: found[name] for name in order}

@@ -3,7 +3,7 @@
     name of class c = names[σ(c)],   σ a cycle through all classes, so that no class keeps its own
 
 >>> cycle(4, 0), sorted(cycle(4, 0))
-([2, 3, 1, 0], [0, 1, 2, 3])
+([2, 0, 3, 1], [0, 1, 2, 3])
 """
 
 from typing import Annotated

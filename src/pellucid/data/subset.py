@@ -99,13 +99,13 @@ class Subset(Wrapped, name="subset"):
             raise BadFile(f"{path} is no saved subset ({reason(cause)}); give a file that Subset.save wrote.") from None
         except TypeError:
             raise BadFile(f"{path} is no saved subset (it is no table); give a file that Subset.save wrote.") from None
-        if not all(0 <= row < len(self.of) for row in rows):
-            raise BadFile(f"{path} has rows that {self.of.name} has not; give a file that Subset.save wrote.")
         if records != len(self.of) or labels != _sum(self._labels):
             raise BadInput(
                 f"{path} was drawn from {records} records of {kept.get('dataset')}, whose labels are not those of "
                 f"{self.of}; give that data set."
             )
+        if not all(0 <= row < len(self.of) for row in rows):
+            raise BadFile(f"{path} has rows that {self.of.name} has not; give a file that Subset.save wrote.")
         return rows
 
     def __len__(self) -> int:

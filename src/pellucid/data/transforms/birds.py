@@ -10,6 +10,8 @@ torch.Size([3, 64, 64])
 
 from typing import Annotated, Any
 
+import torch
+
 from pellucid.data.transforms._base import Transform
 from pellucid.knobs import Between
 

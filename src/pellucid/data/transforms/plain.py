@@ -9,6 +9,8 @@ torch.Size([1, 32, 32])
 
 from typing import Annotated, Any
 
+import torch
+
 from pellucid.data._base import Dataset
 from pellucid.data.transforms._base import Transform
 from pellucid.knobs import Between

@@ -11,6 +11,8 @@ torch.Size([3, 32, 32])
 
 from typing import Annotated, Any
 
+import torch
+
 from pellucid.data.transforms._base import Transform
 from pellucid.knobs import Between
 

@@ -8,6 +8,8 @@ torch.Size([3, 32, 32])
 
 from typing import Annotated, Any
 
+import torch
+
 from pellucid.data.transforms._base import Transform
 from pellucid.data.transforms.imagenet import flipped
 from pellucid.knobs import Between
