@@ -13,6 +13,7 @@ import pellucid as pl
 from pellucid import grammar
 from pellucid.networks import load_model
 from pellucid.registry import catalog
+from tests.formats.fixtures import FORMATS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,6 +30,7 @@ def photo(tmp_path, monkeypatch):
     picture = Image.radial_gradient("L").resize((64, 48)).convert("RGB")
     picture.save("photo.jpg")
     picture.save("photos/one.jpg")
+    FORMATS["cub"](tmp_path / "birds")
     return tmp_path
 
 
@@ -37,11 +39,15 @@ def without_weights(name, **options):
 
 
 def test_the_python_example_runs(photo):
-    (code,) = blocks("python")
-    assert len(code.strip().splitlines()) == 5
+    first, second = blocks("python")
+    assert len(first.strip().splitlines()) == 5
+    names = {"Image": Image}
     with patch.object(pl, "load_model", without_weights, create=True):
-        exec(code, {"Image": Image})
+        exec(first, names)
     assert Image.open("why.png").width >= 2 * 176
+    exec(second, names)
+    assert names["e"].maps.shape[1:] == (224, 224)
+    assert len(names["records"][0].boxes) == 1
 
 
 def test_the_commands_run(photo):
