@@ -85,6 +85,7 @@ def voc(*lines, box="<xmin>1</xmin><ymin>1</ymin><xmax>8</xmax><ymax>8</ymax>", 
     }
 
 
+BOX = {"bbox_x1": ["left", "1"], "bbox_y1": [1, 1], "bbox_x2": [8, 8], "bbox_y2": [8, 8], "class": [1, 1]}
 WHOLE = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>8</xmax><ymax>8</ymax></bndbox>"
 
 
@@ -202,6 +203,12 @@ def refused(folder):
         data.take(1)
 
 
+def unread(folder):
+    data = given(folder, "imagenet", {"val/n01440764/a.JPEG": (8, 8)})
+    with patch("os.scandir", side_effect=PermissionError(13, "Permission denied", str(folder / "val"))):
+        data.take(1)
+
+
 def fetched(folder):
     with patch("torchvision.datasets.Food101", side_effect=URLError("Name or service not known")):
         given(folder, "food101", download=True).take(1)
@@ -231,6 +238,9 @@ class Table(list):
 
     features = {}
 
+    def cast_column(self, *_):
+        return self
+
 
 def hub(run, error=None, rows=(), **columns):
     """Run where the hub has a table with these columns, or says what is wrong."""
@@ -242,7 +252,7 @@ def hub(run, error=None, rows=(), **columns):
         table.features = columns
         return table
 
-    return instead("datasets", SimpleNamespace(load_dataset=load), run)
+    return instead("datasets", SimpleNamespace(load_dataset=load, Image=lambda **_: None), run)
 
 
 def shards(sample):
@@ -333,6 +343,8 @@ OF_DATA = {
     "an object without a box": first("voc", voc(box="")),
     "a box that is no number": first("voc", voc(box="<bndbox><xmin>left</xmin></bndbox>")),
     "a box without a side": first("voc", voc(box="<bndbox><xmax>3</xmax></bndbox>")),
+    "outlines of VOC of two sizes": first("voc", voc(box=WHOLE) | {
+        "SegmentationClass/a.png": np.ones((8, 8), np.uint8), "SegmentationObject/a.png": np.ones((4, 6), np.uint8)}),
     "an outline of VOC of another size": first(
         "voc", voc(box=WHOLE) | {"SegmentationClass/a.png": np.ones((4, 6), np.uint8)}),
     # folders, archives and tables of one's own
@@ -376,6 +388,8 @@ OF_DATA = {
         "mnist", {"train-labels-idx1-ubyte": idx(2), "train-images-idx3-ubyte": idx(3, 28, 28)}),
     "sprites without factors": first("dsprites", sprites(latents_values=b"1234")),
     "sprites that are not there": first("dsprites", sprites(imgs=b"1234")),
+    "more sprites than factors": lambda folder: given(
+        folder, "dsprites", sprites(imgs=npy(np.ones((3, 64, 64), np.uint8)))).masks([0]),
     "sprites of another size": first("dsprites", sprites(imgs=npy(np.zeros((2, 5, 5), np.uint8)))),
     "sprites that are damaged": first("dsprites", {DSPRITES: spoilt(sprites()[DSPRITES], bytes([1, 1]))}),
     "sprites that are cut off": first("dsprites", sprites(imgs=npy(np.zeros((1, 64, 64), np.uint8), rows=2))),
@@ -389,6 +403,9 @@ OF_DATA = {
     "boxes of ImageNet that are not there": first(
         "imagenet", {"val/n01440764/a.JPEG": (8, 8)}, boxes="+nowhere"),
     "a flat folder of ImageNet without labels": first("imagenet", {"val/a.JPEG": (8, 8)}),
+    "a picture of ImageNet without a line": first("imagenet", {
+        "val/a.JPEG": (8, 8), "LOC_val_solution.csv": "ImageId,PredictionString\nb,n01440764 1 2 3 4"}),
+    "a folder of ImageNet that may not be read": unread,
     "no folder of an ImageNet class": first("imagenet", {"val/cat/a.JPEG": (8, 8), "val/dog/a.JPEG": (8, 8)}),
     "a devkit with fewer labels than pictures": first("imagenet", {
         "val/ILSVRC2012_val_00000001.JPEG": (8, 8), "val/ILSVRC2012_val_00000002.JPEG": (8, 8),
@@ -397,6 +414,8 @@ OF_DATA = {
     "no list of classes": named("imagenet100"),
     "a class that is none of ImageNet's": named("imagenet100", {"list.txt": "n01440764\nn00000001"}, list="+list.txt"),
     "ImageNet-S of another size": first("imagenet-s", {"validation/n01440764/a.JPEG": (8, 8)}),
+    "a mask of ImageNet-S without colours": first("imagenet-s", IMAGENET_S | {
+        f"validation-segmentation/{CLASSES[0]}/a.png": np.zeros((2, 2), np.uint8)}),
     "an id of ImageNet-S that is none": first("imagenet-s", IMAGENET_S | {
         f"validation-segmentation/{CLASSES[0]}/a.png": np.full((2, 2, 3), (60, 0, 0), np.uint8)}),
     "a class of Tiny ImageNet without a name": named("tiny-imagenet", {**TINY, "words.txt": "n00000000\tx"}),
@@ -417,9 +436,15 @@ OF_DATA = {
     "cars without labels": first(
         "cars", {"devkit/cars_test_annos.mat": {}, "cars_test_annos_withlabels.mat": {
             "annotations": rows(bbox_x1=[1, 1], fname=["a.jpg", "b.jpg"])}}, split="test"),
+    "a car whose box is none": first("cars", {
+        "devkit/cars_train_annos.mat": {"annotations": rows(**BOX, fname=["a.jpg", "b.jpg"])},
+        "cars_train/a.jpg": (8, 8)}),
     "a flower without a label": first("flowers102", {
         "imagelabels.mat": {"labels": np.ones((1, 2))}, "setid.mat": {"trnid": [[1]], "valid": [[3]], "tstid": [[2]]}}),
     "food that is no table": first("food101", {"images/readme.txt": "…", "meta/train.json": ["churros/1"]}),
+    "a pet whose trimap has colours": first("pets", {
+        "images/Abyssinian_100.jpg": (8, 8), "annotations/trainval.txt": "Abyssinian_100 1 1 1",
+        "annotations/trimaps/Abyssinian_100.png": np.ones((8, 8, 3), np.uint8)}),
     "a pet of another breed": first(
         "pets", {"images/readme.txt": "…", "annotations/trainval.txt": "Abyssinian_100 2 1 1"}),
     "an object of VOC of no class": first("voc", voc(
@@ -444,6 +469,9 @@ OF_DATA = {
     "a label of the hub that is a word": hub(
         first("hf", path="photos"), rows=[{"image": 1, "label": "cat"}],
         image=feature("Image"), label=feature("Value")),
+    "a picture of the hub that is none": hub(
+        first("hf", path="photos", columns=("image", "label")),
+        rows=[{"image": {"bytes": b"x", "path": None}, "label": 1}], image=feature("Picture"), label=feature("Value")),
     "no package for shards": instead("webdataset", None, first("wds", path="shard.tar")),
     "shards without class names": named("wds", path="shard.tar"),
     "shards that are not there": shards(FileNotFoundError(2, "No such file or directory", "shard.tar")),

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, ClassVar, TypeVar
 
 import torch
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from pellucid.data._record import Record as Record
@@ -73,8 +73,8 @@ class Dataset(Named, family="datasets"):
         """The first records, of a stream too."""
         return list(islice(self, count))
 
-    def images(self, rows: Sequence[int] | slice = slice(None)) -> UInt8[Tensor, "n c h w"]:
-        """The images of some records in one tensor."""
+    def images(self, rows: Sequence[int] | slice = slice(None)) -> Shaped[Tensor, "n ..."]:
+        """The images of some records in one tensor: uint8 [n, c, h, w], or float32 [n, t, c]."""
         pictures = [self[i].image for i in self._rows(rows)]
         sizes = {tuple(picture.shape) for picture in pictures}
         if len(sizes) > 1:

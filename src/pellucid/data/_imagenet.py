@@ -1,6 +1,5 @@
 """ImageNet's pictures: a folder a WordNet id, or Kaggle's flat validation folder; boxes in XML beside them."""
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from pellucid.data import _xml
 from pellucid.data._names import wnid_names
 from pellucid.data._pictures import SUFFIXES
-from pellucid.data._reading import parsed, read_lines, whole
+from pellucid.data._reading import names_in_folder, parsed, read_lines, whole
 from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile, listed
 
@@ -109,14 +108,14 @@ class Ilsvrc(Boxed):
 
     def find(self) -> Index:
         top = self.folder / self.split
-        folders = sorted(entry.name for entry in os.scandir(top) if entry.is_dir())
+        folders = names_in_folder(top)
         if folders:
             return _in_folders(top, self.split, folders, self._numbers)
         return self._flat(top)
 
     def _flat(self, top: Path) -> Index:
         """Kaggle's and the challenge's own validation folder: labels are in a file beside it."""
-        files = sorted(entry.name for entry in os.scandir(top) if entry.name.lower().endswith(SUFFIXES))
+        files = names_in_folder(top, SUFFIXES)
         labels = self._labels(files)
         chosen = [file for file in files if labels.get(Path(file).stem) in self._numbers]
         return Index([f"{self.split}/{f}" for f in chosen], [self._numbers[labels[Path(f).stem]] for f in chosen])
@@ -126,7 +125,11 @@ class Ilsvrc(Boxed):
         above = (self.folder, self.folder.parent, self.folder.parent.parent, self.folder.parent.parent.parent)
         if table := next((place / SOLUTION for place in above if (place / SOLUTION).is_file()), None):
             rows = [line.split(",", 1) for line in read_lines(table)[1:]]
-            return {row[0]: row[1].split()[0] for row in rows if len(row) == 2 and row[1].strip()}
+            found = {row[0]: row[1].split()[0] for row in rows if len(row) == 2 and row[1].strip()}
+            lost = next((file for file in files if Path(file).stem not in found), None)
+            if lost is not None:
+                raise BadFile(f"{table} has no line for {lost}; fetch it again, or leave out the picture.")
+            return found
         devkits = [place / kit / "data" for place in above for kit in ("ILSVRC2012_devkit_t12", ".")]
         if kit := next((place for place in devkits if (place / TRUTH).is_file()), None):
             return _by_devkit(kit, files)
@@ -143,7 +146,7 @@ def _in_folders(top: Path, split: str, folders: Sequence[str], numbers: Mapping[
     for wnid in folders:
         if wnid not in numbers:
             continue
-        names = sorted(entry.name for entry in os.scandir(top / wnid) if entry.name.lower().endswith(SUFFIXES))
+        names = names_in_folder(top / wnid, SUFFIXES)
         files += [f"{split}/{wnid}/{name}" for name in names]
         labels += [numbers[wnid]] * len(names)
     if not files:

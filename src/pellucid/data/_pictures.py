@@ -32,20 +32,26 @@ def read(path: Path, upright: bool = True) -> "Image":
     try:
         with Image.open(content(path)) as opened:
             turned = upright and opened.getexif().get(ORIENTATION, 1) != 1
-            image = ImageOps.exif_transpose(opened) if turned else opened
-            if image.mode == "RGB" and not image.has_transparency_data:
-                image.load()
-                return image
-            if image.mode.startswith(("I", "F")):
-                return _scaled(image)
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            return image.convert("RGB")
+            return coloured(ImageOps.exif_transpose(opened) if turned else opened)
     except (MemoryError, BadFile):
         raise
     except Exception as cause:  # decoders fail in every way there is
         raise BadFile(f"{path} cannot be read as an image ({reason(cause)}); leave it out, or put it right.") from None
+
+
+def coloured(image: "Image") -> "Image":
+    """RGB: transparency on white, sixteen bits scaled to eight."""
+    from PIL import Image
+
+    if image.mode == "RGB" and not image.has_transparency_data:
+        image.load()
+        return image
+    if image.mode.startswith(("I", "F")):
+        return _scaled(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
 
 
 def pixels(path: Path, upright: bool = True) -> UInt8[Tensor, "3 h w"]:

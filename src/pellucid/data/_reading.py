@@ -5,6 +5,7 @@
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def whole(path: Path, text: str) -> int:
     """A whole number that a file has."""
     try:
         return int(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise BadFile(f"{path} has {text!r} where a whole number is expected; {AGAIN}.") from None
 
 
@@ -72,11 +73,24 @@ def parsed(path: Path, read: Callable[[Path], Any], what: str, advice: str = AGA
     if not is_there(path):
         raise BadFile(f"{path} is not there; {advice}.")
     try:
+        with path.open("rb"):  # some readers hide why a file cannot be opened
+            pass
         return read(path)
     except (MemoryError, BadFile):
         raise
     except Exception as cause:
         raise BadFile(f"{path} cannot be read as {what} ({reason(cause)}); {advice}.") from None
+
+
+def names_in_folder(folder: Path, pictures: tuple[str, ...] | None = None) -> list[str]:
+    """Sorted: the folders in a folder, or the files that end so; hidden ones left out."""
+    try:
+        entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+        if pictures is None:
+            return sorted(entry.name for entry in entries if entry.is_dir())
+    except OSError as cause:
+        raise BadFile(f"{folder} cannot be read ({reason(cause)}); let it be read.") from None
+    return sorted(entry.name for entry in entries if entry.name.lower().endswith(pictures))
 
 
 def is_there(path: Path) -> bool:

@@ -60,6 +60,8 @@ def filled(polygon: Any, size: tuple[int, int]) -> Any:
     below. A pixel is inside if they did so an odd number of times above it.
     """
     h, w = size
+    if not np.isfinite(polygon).all():
+        raise ValueError("a corner is no number")
     corners = np.trunc(polygon * FINE + 0.5).astype(np.int64)
     walked = [_line(a, b) for a, b in zip(corners, np.roll(corners, -1, 0), strict=True) if (a != b).any()]
     if not walked:

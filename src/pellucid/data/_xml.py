@@ -3,6 +3,7 @@
 <annotation> <size> <width> <height> … <object> <name> <difficult> <bndbox> <xmin> <ymin> <xmax> <ymax> …
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -54,6 +55,8 @@ def _number(path: Path, element: ElementTree.Element, name: str) -> float:
     if text is None:
         raise BadFile(f"{path} has no {name} where a number is expected; put it right.")
     try:
-        return float(text)
+        if math.isfinite(value := float(text)):
+            return value
+        raise ValueError
     except ValueError:
         raise BadFile(f"{path} has {text!r} for {name}, where a number is expected; put it right.") from None

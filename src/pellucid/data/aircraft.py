@@ -81,4 +81,4 @@ class Aircraft(Pictures, name="aircraft", paper="arXiv:1306.5151"):
         if box is None:
             return {}
         x0, y0, x1, y1 = box
-        return {"boxes": torch.tensor([[x0 - 1, y0 - 1, x1, min(y1, size[0])]])}
+        return {"boxes": torch.tensor([[max(x0 - 1, 0), max(y0 - 1, 0), x1, min(y1, size[0])]])}

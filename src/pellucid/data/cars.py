@@ -10,6 +10,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile
 
 ADVICE = "unpack the data set again, and get cars_test_annos_withlabels.mat, which is published by itself"
+FIELDS = ("class", "fname", "bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
 
 
 class Cars(Pictures, name="cars"):
@@ -42,16 +44,22 @@ class Cars(Pictures, name="cars"):
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:  # type: ignore[override]
-        return tuple(map(str, np.atleast_1d(self._mat("devkit/cars_meta.mat", "class_names"))))
+        return tuple(map(str, np.atleast_1d(self._mat(self.folder / "devkit" / "cars_meta.mat", "class_names"))))
 
     @cached_property
-    def _annotations(self) -> Any:
+    def _table(self) -> Path:
         name = "devkit/cars_train_annos.mat" if self.split == "train" else "cars_test_annos_withlabels.mat"
         if self.split == "test" and not (self.folder / name).exists():
             name = f"devkit/{name}"
-        rows = np.atleast_1d(self._mat(name, "annotations"))
-        if "class" not in (rows.dtype.names or ()):
-            raise BadFile(f"{self.folder / name} has no labels, so it is another file of that name; {ADVICE}.")
+        return self.folder / name
+
+    @cached_property
+    def _annotations(self) -> Any:
+        rows = np.atleast_1d(self._mat(self._table, "annotations"))
+        lost = next((name for name in FIELDS if name not in (rows.dtype.names or ())), None)
+        if lost is not None:
+            what = "labels" if lost == "class" else lost
+            raise BadFile(f"{self._table} has no {what}, so it is another file of that name; {ADVICE}.")
         return rows
 
     def find(self) -> Index:
@@ -59,11 +67,14 @@ class Cars(Pictures, name="cars"):
         return Index([f"cars_{self.split}/{row['fname']}" for row in rows], [int(row["class"]) - 1 for row in rows])
 
     def truth(self, i: int, size: tuple[int, int]) -> Mapping[str, Any]:
-        x0, y0, x1, y1 = (float(self._annotations[i][f"bbox_{side}"]) for side in ("x1", "y1", "x2", "y2"))
+        row = self._annotations[i]
+        try:
+            x0, y0, x1, y1 = (float(row[name]) for name in FIELDS[2:])
+        except (ValueError, TypeError):
+            raise BadFile(f"{self._table} has a box of {row['fname']} that is not four numbers; {ADVICE}.") from None
         return {"boxes": torch.tensor([[x0 - 1, y0 - 1, x1, y1]])}
 
-    def _mat(self, name: str, variable: str) -> Any:
+    def _mat(self, path: Path, variable: str) -> Any:
         from scipy.io import loadmat
 
-        path = self.folder / name
         return parsed(path, lambda p: loadmat(p, squeeze_me=True)[variable], "a table of MATLAB", ADVICE)

@@ -11,7 +11,8 @@ Labels are the order of the category ids, which have gaps. The label of a pictur
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -23,10 +24,28 @@ from pellucid.data._runs import boxes_of_xywh, mask_of
 from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile
 
-NEEDED = {
-    "images": ("id", "file_name"),
-    "annotations": ("id", "image_id", "category_id", "bbox"),
-    "categories": ("id", "name"),
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(map(_number, value))
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _area(thing: Mapping[str, Any]) -> float:
+    area = thing.get("area")
+    return float(area) if _number(area) else 0.0  # type: ignore[arg-type]
+
+
+NEEDED: dict[str, dict[str, Callable[[Any], bool]]] = {
+    "images": {"id": _number, "file_name": _text},
+    "annotations": {"id": _number, "image_id": _number, "category_id": _number, "bbox": _box},
+    "categories": {"id": _number, "name": _text},
 }
 
 
@@ -70,9 +89,9 @@ class COCO(Pictures, name="coco", paper="arXiv:1405.0312"):
             if not isinstance(rows, list):
                 raise BadFile(f"{self._path} has no list of {name}; give COCO's file of instances with file=.")
             for number, row in enumerate(rows):
-                lost = [key for key in needed if not isinstance(row, dict) or row.get(key) is None]
-                if lost:
-                    raise BadFile(f"{self._path}: number {number} of its {name} has no {lost[0]}; {AGAIN}.")
+                odd = [key for key, fits in needed.items() if not isinstance(row, dict) or not fits(row.get(key))]
+                if odd:
+                    raise BadFile(f"{self._path}: number {number} of its {name} has no right {odd[0]}; {AGAIN}.")
         return found
 
     @cached_property
@@ -108,7 +127,7 @@ class COCO(Pictures, name="coco", paper="arXiv:1405.0312"):
 
     def _label(self, things: list[dict[str, Any]]) -> int:
         single = [thing for thing in things if not thing.get("iscrowd")]
-        return self._number(max(single, key=lambda t: t.get("area", 0))) if single else -1
+        return self._number(max(single, key=_area)) if single else -1
 
     def _number(self, thing: Mapping[str, Any]) -> int:
         number = int(thing["category_id"])

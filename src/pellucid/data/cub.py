@@ -70,7 +70,10 @@ class CUB(Pictures, name="cub"):
         files, labels = self._table("images.txt", 2), self._table("image_class_labels.txt", 2)
         lost = next((number for number in self._keys if number not in labels), None)
         if lost is not None:
-            raise BadFile(f"{self.folder} has fewer labels than pictures: none for number {lost}; unpack it again.")
+            raise BadFile(
+                f"{self.folder}/image_class_labels.txt has fewer labels than pictures: none for number {lost}; "
+                f"unpack it again."
+            )
         table = self.folder / "image_class_labels.txt"
         return Index([f"images/{files[n]}" for n in self._keys], [whole(table, labels[n]) - 1 for n in self._keys])
 
@@ -81,7 +84,10 @@ class CUB(Pictures, name="cub"):
         chosen = {"train": ("1",), "test": ("0",), "all": ("0", "1")}[self.split]
         lost = next((number for number in files if number not in parts), None)
         if lost is not None:
-            raise BadFile(f"{self.folder} does not say whether number {lost} is for training; unpack it again.")
+            raise BadFile(
+                f"{self.folder}/train_test_split.txt does not say whether number {lost} is for training; "
+                f"unpack it again."
+            )
         return [number for number in files if parts[number] in chosen]
 
     def truth(self, i: int, size: tuple[int, int]) -> Mapping[str, Any]:

@@ -80,6 +80,8 @@ class DSprites(Stored, name="dsprites"):
     def _bits(self) -> Any:
         """[n, h · w / 8], in the file."""
         shape, member = _shape(self.folder / FILE)
+        if shape[0] != len(self):
+            raise BadFile(f"{self.folder / FILE} holds {shape[0]:,} pictures and {len(self):,} latents; {AGAIN}.")
         place = Path(self.cache).expanduser() if self.cache else self.folder
         path = place / f"{FILE.removesuffix('.npz')}.bits"
         row = shape[1] * shape[2] // 8

@@ -113,7 +113,7 @@ def _read(path: Path) -> list[tuple[int, list[float]]]:
             continue  # headers of .ts and .arff
         try:
             label, values = series(line)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise BadFile(f"{path}, line {number}, is no series: {line[:40]!r} …; fetch the file again.") from None
         if found and len(values) != len(found[0][1]):
             raise BadFile(f"{path}, line {number}, has {len(values)} values, not {len(found[0][1])}; fetch it again.")

@@ -8,6 +8,7 @@ records have numbers.
 ('hf:path=ylecun/mnist,split=test', 'a')
 """
 
+import io
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +20,10 @@ from torch import Tensor
 
 from pellucid.data._base import Dataset, Record
 from pellucid.data._names import read_names
+from pellucid.data._pictures import coloured
 from pellucid.data._reading import reason
 from pellucid.data._stored import made
-from pellucid.errors import BadFile, BadInput, did_you_mean, need
+from pellucid.errors import BadFile, BadInput, did_you_mean, listed, need
 
 
 class HF(Dataset, name="hf"):
@@ -44,6 +46,11 @@ class HF(Dataset, name="hf"):
     def streamed(self) -> bool:  # type: ignore[override]
         return self.stream
 
+    @property
+    def _where(self) -> str:
+        files = "" if self.files is None else f" ({self.files if isinstance(self.files, str) else listed(self.files)})"
+        return f"hf:{self.path}{files}"
+
     @cached_property
     def _table(self) -> Any:
         datasets = need("datasets", "streams", f"hf:{self.path}")
@@ -54,7 +61,7 @@ class HF(Dataset, name="hf"):
             )
         except Exception as cause:  # of the hub, the network, the reader
             raise BadFile(
-                f"hf:{self.path} cannot be opened ({reason(cause)}); check its name, split= and config=."
+                f"{self._where} cannot be opened ({reason(cause)}); check its name, split= and config=."
             ) from None
 
     @cached_property
@@ -89,10 +96,19 @@ class HF(Dataset, name="hf"):
         return len(self._table)
 
     def __iter__(self) -> Iterator[Record]:
-        return (self._record(row, i) for i, row in enumerate(self._table))
+        rows = enumerate(self._undecoded)
+        return (self._record(row, i) for i, row in rows)
+
+    @cached_property
+    def _undecoded(self) -> Any:
+        """The table with pictures as bytes, so that one that cannot be decoded has a row."""
+        image, _ = self._columns
+        if type(self._table.features[image]).__name__ != "Image":
+            return self._table
+        return self._table.cast_column(image, need("datasets", "streams", "hf").Image(decode=False))
 
     def record(self, i: int) -> Record:
-        return self._record(self._table[i], i)
+        return self._record(self._undecoded[i], i)
 
     def _record(self, row: Any, i: int) -> Record:
         image, label = self._columns
@@ -100,9 +116,25 @@ class HF(Dataset, name="hf"):
         if row[image] is None or not isinstance(number, int | None):
             what = "no picture" if row[image] is None else f"the label {number!r}, which is no number"
             raise BadFile(f"hf:{self.path} has {what} in row {i}; name other columns with columns=[image,label].")
-        return made(pixels_of(row[image]), -1 if number is None else number, {"row": i}, {})
+        try:
+            pixels = pixels_of(_decoded(row[image]))
+        except Exception as cause:  # decoders fail in every way there is
+            raise BadFile(
+                f"{self._where} has no readable picture in row {i} ({reason(cause)}); leave it out."
+            ) from None
+        return made(pixels, -1 if number is None else number, {"row": i}, {})
+
+
+def _decoded(cell: Any) -> Any:
+    """A picture, or its bytes where the file does not say that they are one."""
+    from PIL import Image, ImageOps
+
+    if not isinstance(cell, dict):
+        return cell
+    file = cell["path"] if cell.get("bytes") is None else io.BytesIO(cell["bytes"])
+    return ImageOps.exif_transpose(Image.open(file))
 
 
 def pixels_of(image: Any) -> Tensor:
     """A decoded picture as uint8 [3, h, w]."""
-    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
+    return torch.from_numpy(np.array(coloured(image))).permute(2, 0, 1).contiguous()

@@ -10,7 +10,7 @@ Labels are the order of the sorted folder names; where all of them are numbers, 
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -82,16 +82,23 @@ def _listed(root: Path) -> list[str]:
     """Every picture under a folder, or in an archive, by its path from there."""
     if root.is_dir():
         start = len(str(root)) + 1
-        found = [
-            f"{place}/{name}"[start:].replace(os.sep, "/")
-            for place, _, names in os.walk(root, followlinks=True, onerror=_refused)
-            for name in names
-        ]
+        found = [path[start:].replace(os.sep, "/") for path in _walked(root)]
     elif root.suffix == ".zip":
         found = [name for name in opened(root).namelist() if not name.endswith("/")]
     else:
         raise BadFile(f"{root} is no folder and no .zip archive; give the folder that holds the classes.")
     return sorted(f for f in found if f.lower().endswith(SUFFIXES) and not any(p[0] == "." for p in f.split("/")))
+
+
+def _walked(root: Path) -> Iterator[str]:
+    """Every file; links are followed, but not to a folder that they are in."""
+    for place, folders, names in os.walk(root, followlinks=True, onerror=_refused):
+        folders[:] = [f for f in folders if not Path(at := f"{place}/{f}").is_symlink() or not _is_above(at, place)]
+        yield from (f"{place}/{name}" for name in names)
+
+
+def _is_above(link: str, place: str) -> bool:
+    return f"{os.path.realpath(place)}/".startswith(f"{os.path.realpath(link)}/")
 
 
 def _only_folder(files: list[str], above: str) -> str | None:

@@ -10,7 +10,6 @@ of ImageNet are taken where `boxes=` names the folder of its XML files.
 [[1, 1000]]
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from pellucid.data._imagenet import CITE, Boxed, _in_folders
 from pellucid.data._pictures import numbers
+from pellucid.data._reading import names_in_folder
 from pellucid.data._stored import Index
 from pellucid.errors import BadFile
 
@@ -60,7 +60,7 @@ class ImageNetS(Boxed, name="imagenet-s", paper="arXiv:2106.03149"):
 
     @cached_property
     def wnids(self) -> Sequence[str]:  # type: ignore[override]
-        found = sorted(entry.name for entry in os.scandir(self.folder / self.split) if entry.is_dir())
+        found = names_in_folder(self.folder / self.split)
         if len(found) != self.classes:
             raise BadFile(
                 f"{self.folder / self.split} holds {len(found)} classes, not {self.classes}, so the ids of the masks "
@@ -77,7 +77,10 @@ class ImageNetS(Boxed, name="imagenet-s", paper="arXiv:2106.03149"):
         found = dict(super().truth(i, size))
         if not path.parent.parent.is_dir():
             return found  # of train there are no masks, those of test are not public
-        ids = ids_of(numbers(path))
+        levels = numbers(path)
+        if levels.ndim != 3:
+            raise BadFile(f"{path} has no colours, in which the ids are; unpack it again.")
+        ids = ids_of(levels)
         present = [int(n) for n in ids.unique() if int(n) not in (0, IGNORE)]
         if present and present[-1] > self.classes:
             raise BadFile(f"{path} has the id {present[-1]}, and there are {self.classes} classes; check classes=.")

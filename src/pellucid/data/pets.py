@@ -84,11 +84,14 @@ class Pets(Pictures, name="pets"):
         facts: dict[str, Any] = {"species": "cat" if kind == 1 else "dog"}
         head = self.folder / "annotations" / "xmls" / f"{file}.xml"
         if head.is_file():
-            facts["head"] = _xml.read(head).fitted(size)[:1].flatten().tolist()
+            boxes = _xml.read(head).fitted(size).tolist()
+            facts |= {"head": boxes[0]} if boxes else {}
         trimap = self.folder / "annotations" / "trimaps" / f"{file}.png"
         if not trimap.is_file():
             return {"facts": facts}
         levels = numbers(trimap)
+        if levels.ndim != 2:
+            raise BadFile(f"{trimap} has colours, where 1, 2 and 3 are expected; unpack it again.")
         mask = (levels == PET)[None]
         found = {"facts": facts, "masks": mask, "ignore": levels == BORDER}
         return found | {"boxes": boxes_of((levels != 2)[None])}

@@ -100,6 +100,8 @@ class VOC(Pictures, name="voc"):
             return found
         kinds, things = numbers(path), self.folder / "SegmentationObject" / f"{file}.png"
         each = numbers(things) if things.is_file() else kinds
+        if kinds.ndim != 2 or each.shape != kinds.shape:
+            raise BadFile(f"{path} and {things.parent.name} are not indices of one size; unpack them again.")
         present = [int(n) for n in each.unique() if int(n) not in (0, IGNORE)]
         masks = torch.stack([each == n for n in present]) if present else torch.zeros(0, *each.shape, dtype=torch.bool)
         of = torch.tensor([int(kinds[mask].mode().values) - 1 for mask in masks], dtype=torch.int64)
