@@ -94,9 +94,16 @@ def test_an_epoch_goes_on_where_it_was_left():
     assert all(torch.equal(a, b) for a, b in zip(whole[2:], rest, strict=True))
 
 
+def test_two_epochs_side_by_side():
+    loader = batches(DATA, transform="imagenet:size=24", train=True, batch_size=10)
+    pairs = list(zip(loader.epoch(0), loader.epoch(1), strict=True))
+    for epoch in (0, 1):
+        assert torch.equal(torch.cat([pair[epoch].images for pair in pairs]), inputs(loader, epoch))
+
+
 def test_evaluation_is_in_order_and_without_chance():
     loader = batches(DATA, transform="imagenet:size=24", batch_size=20, rows=[5, 3, -1], seed=1)
-    assert next(iter(loader)).rows.tolist() == [5, 3, -1]
+    assert next(iter(loader)).rows.tolist() == [5, 3, 19]
     assert torch.equal(inputs(loader), inputs(batches(DATA, transform="imagenet:size=24", rows=[5, 3, 19], seed=2)))
     assert next(iter(batches(DATA, train=True))).records == ()
     assert len(next(iter(batches(DATA, train=True, truth=True, batch_size=4))).records) == 4

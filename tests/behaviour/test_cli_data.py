@@ -236,3 +236,31 @@ def test_what_of_a_data_set_cannot_be_explained(run, tmp_path):
     assert "give numbers of records" in run("explain", "--data", "digits", "--rows", "a", *model)[2]
     (tmp_path / "ECG5000_TRAIN.tsv").write_text("1\t0.5\t1.5\n")
     assert "pictures are explained here" in run("explain", "--data", f"ecg5000:root={tmp_path}", *model)[2]
+
+
+def test_a_preview_through_a_transform_is_what_the_model_sees(run, tmp_path):
+    text = "red-dot:dot=0@scenes:classes=2,size=64,length=6"
+    code, _, error = run("data", text, "--preview", "seen.png", "--transform", "imagenet:size=48", "--train")
+    assert code == 0, error
+    again, evaluated = (run("data", text, "--preview", name, "--transform", "imagenet:size=48", *more)[0] for name, more
+                        in (("again.png", ["--train"]), ("eval.png", [])))  # fmt: skip
+    assert (again, evaluated) == (0, 0)
+    assert (tmp_path / "seen.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    assert (tmp_path / "seen.png").read_bytes() != (tmp_path / "eval.png").read_bytes()
+    pixels = np.asarray(Image.open(tmp_path / "seen.png"))
+    labels = Dataset.make(text).labels().tolist()
+    for i, label in enumerate(labels):
+        corner = pixels[6 + 4, 6 + i * (144 + 6) + 4]  # tiles of 48 pixels, three times as large
+        assert (corner.tolist() == [255, 0, 0]) == (label == 0)
+    assert "did you mean squash" in run("data", text, "--preview", "x.png", "--transform", "sqash")[2]
+
+
+def test_the_rows_of_a_subset_are_kept(run, tmp_path):
+    assert run("data", "subset:shots=2,seed=3@digits", "--save", "split.json")[0] == 0
+    assert (
+        Dataset.make(f"subset:file={tmp_path}/split.json@digits").rows
+        == Dataset.make("subset:shots=2,seed=3@digits").rows
+    )
+    code, _, error = run("data", "digits", "--save", "split.json")
+    assert code == 2
+    assert "write subset:shots=5@digits" in error

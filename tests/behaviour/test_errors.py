@@ -189,6 +189,7 @@ CASES = {
     "a series to explain": command(
         "explain", "--data", "ecg5000", "--model", "pellucid:tiny-cnn", **{"ECG5000_TRAIN.tsv": "1\t0.5"}
     ),
+    "the rows of what is no subset": command("data", "digits", "--save", "+split.json"),
     "a record that is not there": command(
         "explain", "--data", "digits", "--rows", "1797", "--model", "pellucid:tiny-cnn"
     ),

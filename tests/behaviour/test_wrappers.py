@@ -309,6 +309,13 @@ def test_a_cache_of_something_else_is_refused(tmp_path):
         Cached(Scenes(length=4, size=16), folder=str(tmp_path))[0]
 
 
+def test_a_cache_is_made_before_several_processes_read_it(tmp_path):
+    kept = Cached(Scenes(length=6, size=16), folder=str(tmp_path), chunk=2)
+    loader = batches(Corrupt(kept), batch_size=3, workers=1)
+    loader.epoch(0)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 3
+
+
 def test_a_picture_is_not_enlarged(tmp_path):
     kept = Cached(Subset(DIGITS, first=6), folder=str(tmp_path), size=100)
     assert torch.equal(kept[4].image, DIGITS[4].image)

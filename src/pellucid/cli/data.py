@@ -24,6 +24,14 @@ def data(
     preview: Annotated[
         Path | None, typer.Option("--preview", metavar="FILE", help="Draw records with boxes and outlines, as a PNG.")
     ] = None,
+    transform: Annotated[
+        str | None,
+        typer.Option("--transform", metavar="NAME", help="Draw them as this transform leaves them: imagenet:size=64 …"),
+    ] = None,
+    train: Annotated[bool, typer.Option("--train", help="… in training, with its chance.")] = False,
+    save: Annotated[
+        Path | None, typer.Option("--save", metavar="FILE", help="Keep the rows of a subset, to read with file=FILE.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Read every record and list all faults.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
 ) -> None:
@@ -32,6 +40,8 @@ def data(
     pellucid data cub:root=data --preview birds.png
 
     pellucid data imagefolder:root=photos.zip --check
+
+    pellucid data cub:root=data --preview seen.png --transform imagenet --train
     """
     from pellucid.data import Dataset
 
@@ -48,7 +58,9 @@ def data(
     about |= summary(made)
     about["written"] = [] if out is None else _written(made, out, count)
     if preview is not None:
-        _previewed(made, preview, count)
+        _previewed(made, preview, count, transform, train)
+    if save is not None:
+        _saved(made, save)
     _say(about, as_json)
     if as_json:
         return
@@ -141,7 +153,16 @@ def _check(data: "Dataset", as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _previewed(data: "Dataset", path: Path, count: int) -> None:
+def _saved(data: "Dataset", path: Path) -> None:
+    from pellucid.data.subset import Subset
+    from pellucid.errors import BadInput
+
+    if not isinstance(data, Subset):
+        raise BadInput(f"--save keeps the rows of a subset, and {data.name} has all; write subset:shots=5@{data}.")
+    data.save(path)
+
+
+def _previewed(data: "Dataset", path: Path, count: int, transform: str | None, train: bool) -> None:
     from pellucid.data._preview import preview
     from pellucid.files import write_atomically
     from pellucid.show.overlay import png
@@ -149,6 +170,12 @@ def _previewed(data: "Dataset", path: Path, count: int) -> None:
     count = min(count, SHEET) if data.streamed else min(count, SHEET, len(data))
     spread = None if data.streamed else [i * len(data) // count for i in range(count)]
     records = data.take(count) if spread is None else [data[i] for i in spread]
+    if transform is not None:
+        from pellucid.data._batches import View
+        from pellucid.data.transforms import Transform
+
+        view = View(data, Transform.make(transform), train)
+        records = [view.drawn(record, i, 0) for i, record in zip(spread or range(count), records, strict=True)]
     write_atomically(path, png(preview(records, data.class_names)))
 
 

@@ -63,6 +63,9 @@ class Dataset(Named, family="datasets"):
         """What is drawn after the last resize: record i as it goes into the model, but for mean and std."""
         return record
 
+    def prepare(self, progress: bool = False) -> None:
+        """What is done once, before several processes read records: a cache is made, an archive unpacked."""
+
     def __getitem__(self, i: int) -> Record:
         return self.record(self._at(i))
 
@@ -168,6 +171,9 @@ class Wrapped(Dataset):
 
     def finish(self, record: Record, i: int, train: bool) -> Record:
         return self.of.finish(record, i, train)
+
+    def prepare(self, progress: bool = False) -> None:
+        self.of.prepare(progress)
 
     def __iter__(self) -> Iterator[Record]:
         if not self.streamed:

@@ -58,13 +58,17 @@ class View:
 
     def seen(self, record: Record, i: int, epoch: int) -> Record:
         """Record i as the model sees it."""
-        if self.data.kind == "images":
-            with chance(self.seed, epoch, i):
-                record = record.through(self._picture) if self.truth else record.bare(self._picture)
-        record = self.data.finish(record, i, self.train)
+        record = self.drawn(record, i, epoch)
         if not isinstance(self.transform, Transform):
             return record
         return record.with_image(self.transform.input(record.image, self.data))
+
+    def drawn(self, record: Record, i: int, epoch: int) -> Record:
+        """Before mean and std: what a person can look at."""
+        if self.data.kind == "images":
+            with chance(self.seed, epoch, i):
+                record = record.through(self._picture) if self.truth else record.bare(self._picture)
+        return self.data.finish(record, i, self.train)
 
 
 @contextmanager
@@ -102,7 +106,8 @@ class Batches:
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from batch `start`."""
         if self.view.data.streamed:
-            return self._streamed()
+            return self._streamed(number)
+        self.view.data.prepare(progress=True)
         self._now[:] = [number, start]
         return iter(self._loader)
 
@@ -115,7 +120,8 @@ class Batches:
 
     @cached_property
     def _chosen(self) -> Sequence[int]:
-        return range(len(self.view.data)) if self.rows is None else self.view.data._rows(self.rows)
+        data = self.view.data
+        return range(len(data)) if self.rows is None else [data._at(i) for i in data._rows(self.rows)]
 
     @cached_property
     def _loader(self) -> Any:
@@ -136,10 +142,10 @@ class Batches:
     def _collated(self, some: list[tuple[int, Record]]) -> Batch:
         return collated(some, self.view.truth)
 
-    def _streamed(self) -> Iterator[Batch]:
+    def _streamed(self, epoch: int) -> Iterator[Batch]:
         some: list[tuple[int, Record]] = []
         for i, record in enumerate(self.view.data):
-            some.append((i, self.view.seen(record, i, 0)))
+            some.append((i, self.view.seen(record, i, epoch)))
             if len(some) == self.batch_size:
                 yield self._collated(some)
                 some = []
@@ -157,10 +163,9 @@ class _Sampler:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        epoch, start = (*self.batches._now, 0)[:2]
+        epoch, start = (*self.batches._now, 0)[:2]  # now, not when the first batch is asked for
         order, size = self.batches.order(epoch), self.batches.batch_size
-        for at in range(start, len(self)):
-            yield [(epoch, row) for row in order[at * size : (at + 1) * size]]
+        return ([(epoch, row) for row in order[at * size : (at + 1) * size]] for at in range(start, len(self)))
 
 
 def collated(some: list[tuple[int, Record]], truth: bool) -> Batch:

@@ -59,6 +59,9 @@ class Cached(Wrapped, name="cached"):
                     write_atomically(path, _packed(list(pool.map(self._small, rows))))
         return place
 
+    def prepare(self, progress: bool = False) -> None:
+        self.build(progress)
+
     @cached_property
     def _place(self) -> Path:
         """The folder, and what it holds written in it."""

@@ -22,7 +22,7 @@ class Digits(Dataset, name="digits"):
     """Built in: small handwritten digits, real ones, for a first try without any file."""
 
     home = "https://archive.ics.uci.edu/dataset/80"
-    licence = "CC BY 4.0"
+    licence = "CC BY 4.0, as the UCI repository has it"
     terms = "Free to use with attribution."
     cite = """
 @misc{alpaydin1998optical,

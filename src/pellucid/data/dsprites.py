@@ -27,7 +27,7 @@ from pellucid.data._pictures import opened
 from pellucid.data._reading import AGAIN, reason
 from pellucid.data._record import boxes_of
 from pellucid.data._stored import Stored
-from pellucid.data.sprites import FORMS
+from pellucid.data.sprites import CITE, FORMS
 from pellucid.errors import BadFile
 from pellucid.files import writing
 
@@ -41,14 +41,9 @@ class DSprites(Stored, name="dsprites"):
     """White sprites whose six factors are known: the published pictures."""
 
     home = "https://github.com/google-deepmind/dsprites-dataset"
-    licence = "Apache-2.0"
+    licence = "Apache-2.0, as its notebook says"
     terms = "Free to use with the licence's notice."
-    cite = """
-@misc{matthey2017dsprites,
-  title  = {dSprites: Disentanglement testing Sprites dataset},
-  author = {Matthey, Loic and Higgins, Irina and Hassabis, Demis and Lerchner, Alexander},
-  year   = {2017},
-}"""
+    cite = CITE
     mean, std = (0.0,), (1.0,)
     preset = "plain"
     marks = (FILE,)
@@ -90,6 +85,9 @@ class DSprites(Stored, name="dsprites"):
                 for piece in _pieces(self.folder / FILE, member, shape):
                     file.write(np.packbits(piece.reshape(len(piece), -1) != 0, axis=1).tobytes())
         return np.memmap(path, dtype=np.uint8, mode="r", shape=(shape[0], row)), shape[1:]
+
+    def prepare(self, progress: bool = False) -> None:
+        self._bits  # noqa: B018
 
     def __len__(self) -> int:
         return len(self._factors[0])

@@ -23,7 +23,6 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from jaxtyping import Int
 from torch import Tensor
 
 from pellucid.data._base import Dataset, Record, boxes_of
@@ -70,10 +69,9 @@ class Scenes(Dataset, name="scenes"):
     def record(self, i: int) -> Record:
         return self.draw(i)
 
-    def labels(self, rows: Sequence[int] | slice = slice(None)) -> Int[Tensor, " n"]:
+    def label(self, i: int) -> int:
         """Without drawing."""
-        numbers = (range(self.length)[i] for i in self._rows(rows))
-        return torch.tensor([Draws(uniforms(self.seed, i, 1)).whole(self.classes) for i in numbers])
+        return Draws(uniforms(self.seed, i, 1)).whole(self.classes)
 
     def draw(self, i: int, without: int | None = None) -> Record:
         """Scene i; without: leave out this one of its things, to see what it covers."""

@@ -25,6 +25,12 @@ from pellucid.data._base import Dataset, Record, boxes_of
 from pellucid.data._chance import Floats
 from pellucid.data._shapes import SHAPES
 
+CITE = """
+@misc{matthey2017dsprites,
+  title  = {dSprites: Disentanglement testing Sprites dataset},
+  author = {Matthey, Loic and Higgins, Irina and Hassabis, Demis and Lerchner, Alexander},
+  year   = {2017},
+}"""
 SIDE = 64
 COUNTS = (1, 3, 6, 40, 32, 32)
 RADIUS, FIRST, LAST = 14.0, 15.5, 48.5  # of the largest sprite; the outermost places of its centre
@@ -91,12 +97,7 @@ def drawn(numbers: Int[Tensor, " n"]) -> Bool[Tensor, "n 64 64"]:
 class Sprites(Dataset, name="sprites"):
     """Built in: white sprites whose six factors are known, for what an encoder disentangles."""
 
-    cite = """
-@misc{matthey2017dsprites,
-  title  = {dSprites: Disentanglement testing Sprites dataset},
-  author = {Matthey, Loic and Higgins, Irina and Hassabis, Demis and Lerchner, Alexander},
-  year   = {2017},
-}"""
+    cite = CITE
 
     licence = "MIT, as this library"
     terms = "Free to use with the licence's notice."

@@ -17,12 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pellucid.data._base import IMAGENET_MEAN, IMAGENET_STD
 from pellucid.errors import BadFile, BadInput, BadModel, UnknownName, did_you_mean, listed, need
 from pellucid.files import write_atomically
 from pellucid.networks._base import Network
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".ckpt", ".bin")
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PREFIXES = ("module.", "_orig_mod.", "model.")
 
 
