@@ -19,6 +19,7 @@ import pellucid as pl
 from pellucid.cli import _classes, _images, _members
 from pellucid.cli import _run as running
 from pellucid.cli.main import app
+from pellucid.data._names import read_names
 from pellucid.data._pictures import read as read_picture
 from pellucid.errors import BadQuestion
 from pellucid.registry import catalog, families
@@ -220,7 +221,7 @@ def test_transparency_is_white_and_pictures_stand_upright(tmp_path):
 )
 def test_class_names_come_in_many_forms(tmp_path, file, content):
     (tmp_path / file).write_text(content)
-    assert _classes.read_names(tmp_path / file) == ("a", "b", "c")
+    assert read_names(tmp_path / file) == ("a", "b", "c")
 
 
 def test_classes_by_name():

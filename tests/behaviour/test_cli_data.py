@@ -264,3 +264,24 @@ def test_the_rows_of_a_subset_are_kept(run, tmp_path):
     code, _, error = run("data", "digits", "--save", "split.json")
     assert code == 2
     assert "write subset:shots=5@digits" in error
+
+
+def test_an_interrupted_check_says_what_it_found(run, tmp_path, monkeypatch):
+    top = tmp_path / "photos" / "cat"
+    top.mkdir(parents=True)
+    for i in range(3):
+        (top / f"{i}.png").write_bytes(b"x")
+    from pellucid.data.imagefolder import ImageFolder
+
+    faults = ImageFolder.faults
+    monkeypatch.setattr(ImageFolder, "faults", lambda data, i: faults(data, i) if i < 2 else _interrupt())
+    code, out, error = run("data", f"imagefolder:root={tmp_path}/photos", "--check")
+    assert code == 130
+    assert "0.png" in out
+    assert "1.png" in out
+    assert "2 faults" in out
+    assert "interrupted" in error
+
+
+def _interrupt():
+    raise KeyboardInterrupt
