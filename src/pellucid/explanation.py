@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pellucid.data._batches import Batch as Loaded
 from pellucid.errors import BadExplainer, BadFile, BadInput, kind
 from pellucid.explainers import Explainer
 from pellucid.files import write_atomically
@@ -227,6 +228,8 @@ def explain(
                 f"{question.scale}; choose another question or explainer."
             )
     options = _Options(member, questions, batch_size, seed, device, input, output)
+    if isinstance(x, Loaded):
+        x = x.images
     if isinstance(x, Tensor | tuple | Mapping):
         return _explain(model, as_batch(x, input), target, options, progress)
     if not isinstance(x, Iterable):
@@ -274,6 +277,8 @@ def _stream(
 
 def _unlabelled(x: Any) -> Any:
     """A loader's list [images, labels] without the labels; other lists as tuples of inputs."""
+    if isinstance(x, Loaded):
+        return x.images
     if not isinstance(x, list):
         return x
     labels = len(x) == 2 and isinstance(x[1], Tensor) and not x[1].is_floating_point() and x[1].ndim == 1

@@ -272,6 +272,18 @@ OF_DATA = {
     "one tensor for pictures of two sizes": lambda folder: two_sizes(folder).images(),
     "one batch for pictures of two sizes": lambda folder: next(
         iter(pl.data.batches(two_sizes(folder), transform=v2.Identity()))),
+    "a record by a word": lambda folder: Dataset.make("digits")["3"],
+    "rows in a text": lambda folder: Dataset.make("digits").labels("12"),
+    "a mask of other rows": lambda folder: Dataset.make("digits").labels([True, False]),
+    "rows of a stream": lambda folder: pl.data.batches("hf:ylecun/mnist", rows=[1]),
+    "a transform of pictures for a series": lambda folder: pl.data.batches("ecg5000", transform="imagenet"),
+    "a dot behind mean and std": lambda folder: next(iter(pl.data.batches(
+        "red-dot@scenes:classes=2,size=16", transform=v2.Compose(
+            [v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.1] * 3), v2.Identity()])))),
+    "a part that is empty": subset(of="subset:shots=1@digits", hold=0.5, part="held"),
+    "a label out of all proportion": named(
+        "csv", {"table.csv": "path,label\na.png,0\nb.png,20240101"}, root="+table.csv"),
+    "splits for classes": named("imagefolder", {"train/cat/1.png": (8, 8), "val/cat/1.png": (8, 8)}),
     "batches of nothing": lambda folder: pl.data.batches("digits", batch_size=0),
     "masks without their classes": lambda folder: Record(
         torch.zeros(3, 8, 8), 0, torch.zeros(1, 8, 8) > 0, torch.zeros(2, 4), torch.zeros(2).long()),

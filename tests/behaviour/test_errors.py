@@ -190,6 +190,7 @@ CASES = {
         "explain", "--data", "ecg5000", "--model", "pellucid:tiny-cnn", **{"ECG5000_TRAIN.tsv": "1\t0.5"}
     ),
     "the rows of what is no subset": command("data", "digits", "--save", "+split.json"),
+    "records of a stream": command("explain", "--data", "hf:a/b", "--model", "pellucid:tiny-cnn"),
     "a record that is not there": command(
         "explain", "--data", "digits", "--rows", "1797", "--model", "pellucid:tiny-cnn"
     ),

@@ -241,9 +241,12 @@ def test_what_is_hidden_or_no_picture_is_left_out(tmp_path):
 
 
 def test_names_of_classes_from_those_of_folders(tmp_path):
-    for name in ("001.Black_footed_Albatross", "air_plane"):
+    for name in ("001.Black_footed_Albatross", "002.air_plane"):
         photo(tmp_path / "a" / name / "1.jpg")
     assert folder_of(tmp_path / "a").class_names == ("Black footed Albatross", "air plane")
+    photo(tmp_path / "d" / "3-door_car" / "1.jpg")
+    photo(tmp_path / "d" / "van" / "1.jpg")
+    assert folder_of(tmp_path / "d").class_names == ("3-door car", "van")
     for name in ("n01440764", "n01443537"):
         photo(tmp_path / "b" / name / "1.jpg")
     assert folder_of(tmp_path / "b").class_names == ("tench", "goldfish")

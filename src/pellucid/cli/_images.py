@@ -31,10 +31,12 @@ def records(text: str, rows: str | None) -> list[Found]:
     data = Dataset.make(text)
     if data.kind != "images":
         raise BadInput(f"{data.name} is of {data.kind}, and pictures are explained here; give another --data.")
+    if data.streamed:
+        raise BadInput(f"{data.name} is a stream, whose records have no numbers; write some with pellucid data.")
     count = min(COUNT, len(data))
-    chosen = [i * len(data) // count for i in range(count)] if rows is None else _numbers(rows)
+    chosen = [i * len(data) // count for i in range(count)] if rows is None else list(dict.fromkeys(_numbers(rows)))
     found: list[Found] = []
-    for row in chosen:
+    for row in chosen or [0]:  # of an empty one, record 0 is refused below
         if not -len(data) <= row < len(data):
             raise BadInput(f"--rows has {row}, and {data.name} has records 0 to {len(data) - 1}; give one of them.")
         at, digits = row % len(data), len(str(len(data) - 1))

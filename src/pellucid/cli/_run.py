@@ -19,6 +19,7 @@ from pellucid.cli import _classes, _images, _models
 from pellucid.cli._console import note
 from pellucid.cli._images import Found
 from pellucid.data import Record
+from pellucid.data._batches import View as Seen
 from pellucid.data._pictures import read
 from pellucid.errors import BadFile, BadInput, PellucidError
 from pellucid.explainers import Explainer
@@ -194,8 +195,8 @@ class Run:
         """A file as the model takes it; a record with all that is known about it."""
         if file.data is None:
             return self.loaded.transform(read(file.path))
-        record = file.data[file.row].through(self.loaded.transform)
-        self.truths[file.name] = record
+        record = Seen(file.data, self.loaded.transform).seen(file.data[file.row], file.row, 0)
+        self.truths[file.name] = record.with_image(record.image[:0])
         return record.image
 
     def _one(self, explainer: Explainer, images: Tensor, output: Tensor) -> tuple[Explanation, Explainer]:

@@ -66,7 +66,8 @@ def data(
         return
     if out is not None:
         written = len(about["written"])
-        print(f"\n{written} images, their masks and annotations.json: {out}\nSide by side: {out / 'sheet.png'}")
+        what = f"{written} images, their masks" if made.kind == "images" else f"{written} series"
+        print(f"\n{what} and annotations.json: {out}\nSide by side: {out / 'sheet.png'}")
     if preview is not None:
         print(f"\nSide by side: {preview}")
 
@@ -192,7 +193,7 @@ def _written(data: "Dataset", out: Path, count: int) -> list[dict[str, Any]]:
     count = count if data.streamed else min(count, len(data))
     try:
         for i, record in enumerate(track(islice(data, count), "writing", True)):
-            said = data.class_names[record.label] if record.label >= 0 else "no-label"
+            said = data.said(record.label) if record.label >= 0 else "no-label"
             name = f"{i:0{len(str(count - 1))}d}-{_plain(said)}.png"
             if data.kind == "images":
                 write_atomically(out / "images" / name, png(_picture(record.image)))
@@ -219,8 +220,8 @@ def _row(data: "Dataset", record: "Record", name: str) -> dict[str, Any]:
         **files,
         **({} if data.kind == "images" else {"series": record.image.tolist()}),
         "label": record.label,
-        "name": data.class_names[record.label] if record.label >= 0 else None,
-        "objects": [{"class": c, "name": data.class_names[c], "box": box} for c, box in things],
+        "name": data.said(record.label) if record.label >= 0 else None,
+        "objects": [{"class": c, "name": data.said(c), "box": box} for c, box in things],
         "facts": {k: v for k, v in record.facts.items() if isinstance(v, str | int | float | list)},
     }
 

@@ -4,11 +4,14 @@ data = Dataset.make("scenes:classes=6,size=32")
 data[0].image, data[0].label, data[0].masks, data.class_names[data[0].label]
 """
 
+import hashlib
+import operator
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, SupportsIndex, TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
@@ -21,6 +24,7 @@ from pellucid.registry import Named
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 STREAM = re.compile(r"(hf|wds):([^\"=,@\[\]()]+)(?=,\w+=|$)")
 D = TypeVar("D", bound="Dataset")
+Rows = Sequence[Any] | np.ndarray | Tensor | slice  # numbers, or a mask over all records
 
 
 class Dataset(Named, family="datasets"):
@@ -66,7 +70,7 @@ class Dataset(Named, family="datasets"):
     def prepare(self, progress: bool = False) -> None:
         """What is done once, before several processes read records: a cache is made, an archive unpacked."""
 
-    def __getitem__(self, i: int) -> Record:
+    def __getitem__(self, i: Any) -> Record:
         return self.record(self._at(i))
 
     def __iter__(self) -> Iterator[Record]:
@@ -76,24 +80,35 @@ class Dataset(Named, family="datasets"):
         """The first records, of a stream too."""
         return list(islice(self, count))
 
-    def images(self, rows: Sequence[int] | slice = slice(None)) -> Shaped[Tensor, "n ..."]:
+    def images(self, rows: Rows = slice(None)) -> Shaped[Tensor, "n ..."]:
         """The images of some records in one tensor: uint8 [n, c, h, w], or float32 [n, t, c]."""
-        pictures = [self[i].image for i in self._rows(rows)]
-        sizes = {tuple(picture.shape) for picture in pictures}
+        return self._stacked([self[i].image for i in self._rows(rows)])
+
+    def fingerprint(self) -> str:
+        """Whether a data set is the same as it was, in 16 digits: of its labels, and of the names of its files."""
+        return digest(self.labels().tolist())
+
+    def labels(self, rows: Rows = slice(None)) -> Int[Tensor, " n"]:
+        """Their labels."""
+        return torch.tensor([self.label(self._at(i)) for i in self._rows(rows)])
+
+    def masks(self, rows: Rows = slice(None)) -> Bool[Tensor, "n h w"]:
+        """Their masks: all objects of the labelled class."""
+        return self._stacked([self[i].mask for i in self._rows(rows)])
+
+    def _stacked(self, tensors: list[Tensor]) -> Tensor:
+        sizes = {tuple(tensor.shape) for tensor in tensors}
         if len(sizes) > 1:
             raise BadInput(
                 f"the pictures of {self.name} differ in size ({len(sizes)} sizes), so one tensor cannot hold them; "
                 f"read them with pl.data.batches(data, transform=...)."
             )
-        return torch.stack(pictures)
+        return torch.stack(tensors)
 
-    def labels(self, rows: Sequence[int] | slice = slice(None)) -> Int[Tensor, " n"]:
-        """Their labels."""
-        return torch.tensor([self.label(self._at(i)) for i in self._rows(rows)])
-
-    def masks(self, rows: Sequence[int] | slice = slice(None)) -> Bool[Tensor, "n h w"]:
-        """Their masks: all objects of the labelled class."""
-        return torch.stack([self[i].mask for i in self._rows(rows)])
+    def said(self, number: int) -> str:
+        """The name of a class, or what can be said where it has none."""
+        names = self.class_names
+        return names[number] if 0 <= number < len(names) else "no class" if number < 0 else f"class {number}"
 
     def class_number(self, name: str) -> int:
         """The label of a class name, whatever its capitals."""
@@ -120,21 +135,36 @@ class Dataset(Named, family="datasets"):
         """What is wrong with the data set besides its records: sums of archives, files that belong to none."""
         return []
 
-    def _at(self, i: int) -> int:
+    def _at(self, i: Any) -> int:
         if self.streamed:
             raise BadInput(f"{self} is a stream, read from front to back; iterate over it, or take(count).")
-        at = int(i)
+        whole = isinstance(i, SupportsIndex) and not isinstance(i, bool | np.bool_)
+        if not whole or getattr(i, "dtype", None) is torch.bool:
+            raise BadInput(f"a record has a whole number, not {i!r}; for several write images(rows) or labels(rows).")
+        at = operator.index(i)
         if not -len(self) <= at < len(self):
             raise IndexError(f"record {at} is not there: {self} has {len(self)}.")
         return at % len(self)
 
-    def _rows(self, rows: Sequence[int] | slice) -> Sequence[int]:
+    def _rows(self, rows: Rows) -> Sequence[int]:
         if self.streamed:
             self._at(0)
-        chosen = range(len(self))[rows] if isinstance(rows, slice) else rows
+        if isinstance(rows, str):
+            raise BadInput(f"rows are {rows!r}; give whole numbers.")
+        chosen: Any = range(len(self))[rows] if isinstance(rows, slice) else rows
+        chosen = chosen.tolist() if isinstance(chosen, np.ndarray | Tensor) else chosen
+        if len(chosen) and isinstance(chosen[0], bool | np.bool_):
+            if len(chosen) != len(self):
+                raise BadInput(f"the mask of rows has {len(chosen)} values, and {self.name} has {len(self)} records.")
+            chosen = [i for i, wanted in enumerate(chosen) if wanted]
         if not len(chosen):
             raise BadInput(f"no records of {self.name} are asked for; give at least one number.")
         return chosen
+
+
+def digest(things: Sequence[Any]) -> str:
+    """Of labels, or of names, in 16 digits."""
+    return hashlib.sha256("\n".join(map(str, things)).encode()).hexdigest()[:16]
 
 
 class Wrapped(Dataset):
@@ -174,6 +204,9 @@ class Wrapped(Dataset):
 
     def prepare(self, progress: bool = False) -> None:
         self.of.prepare(progress)
+
+    def fingerprint(self) -> str:
+        return self.of.fingerprint()
 
     def __iter__(self) -> Iterator[Record]:
         if not self.streamed:

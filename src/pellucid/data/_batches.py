@@ -7,11 +7,13 @@ order, and after a resumption.
 """
 
 import hashlib
+import pickle
 import random
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
@@ -40,7 +42,7 @@ class View:
     """Records as a transform leaves them. transform: a Transform, or a v2 transform that does all of it itself."""
 
     data: Dataset
-    transform: "Transform | Callable[[Any], Any]"
+    transform: Any
     train: bool = False
     seed: int = 0
     truth: bool = True  # whether what is known of the pictures comes along
@@ -49,8 +51,16 @@ class View:
         return len(self.data)
 
     @cached_property
-    def _picture(self) -> Any:
-        return self.transform.picture(self.train) if isinstance(self.transform, Transform) else self.transform
+    def _steps(self) -> tuple[Any, Any]:
+        """The transform of the picture, and that of the numbers, before which the data set may draw."""
+        if isinstance(self.transform, Transform):
+            return self.transform.picture(self.train), lambda image: self.transform.input(image, self.data)
+        from torchvision.transforms import v2
+
+        if isinstance(self.transform, v2.Compose) and isinstance(self.transform.transforms[-1], v2.Normalize):
+            *steps, last = self.transform.transforms
+            return v2.Compose(steps or [v2.Identity()]), last
+        return self.transform, None
 
     def __getitem__(self, at: "tuple[int, int] | int") -> tuple[int, Record]:
         epoch, i = at if isinstance(at, tuple) else (0, at)
@@ -59,16 +69,20 @@ class View:
     def seen(self, record: Record, i: int, epoch: int) -> Record:
         """Record i as the model sees it."""
         record = self.drawn(record, i, epoch)
-        if not isinstance(self.transform, Transform):
+        if self.data.kind != "images" or self._steps[1] is None:
             return record
-        return record.with_image(self.transform.input(record.image, self.data))
+        return record.with_image(self._steps[1](record.image))
 
     def drawn(self, record: Record, i: int, epoch: int) -> Record:
         """Before mean and std: what a person can look at."""
         if self.data.kind == "images":
+            picture, _ = self._steps
             with chance(self.seed, epoch, i):
-                record = record.through(self._picture) if self.truth else record.bare(self._picture)
+                record = record.through(picture) if self.truth else record.bare(picture)
         return self.data.finish(record, i, self.train)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_steps"}  # made again elsewhere
 
 
 @contextmanager
@@ -94,7 +108,7 @@ class Batches:
     rows: Sequence[int] | None = None  # None: all
     workers: int = 0
     drop_last: bool = False
-    _now: list[int] = field(default_factory=lambda: [0], repr=False)
+    _running: bool = False
 
     def __iter__(self) -> Iterator[Batch]:
         return self.epoch(0)
@@ -106,10 +120,21 @@ class Batches:
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from batch `start`."""
         if self.view.data.streamed:
-            return self._streamed(number)
+            return islice(self._streamed(number), start, None)
         self.view.data.prepare(progress=True)
-        self._now[:] = [number, start]
-        return iter(self._loader)
+        return self._read(number, start)
+
+    def _read(self, number: int, start: int) -> Iterator[Batch]:
+        """By workers that live on, unless they are at another epoch."""
+        lasting = self.workers > 0 and not self._running
+        loader = self._lasting if lasting else self._loader(False)
+        loader.batch_sampler.epoch, loader.batch_sampler.start = number, start
+        self._running = self._running or lasting
+        try:
+            for batch in loader:
+                yield batch._replace(records=pickle.loads(batch.records)) if self.workers else batch
+        finally:
+            self._running = self._running and not lasting
 
     def order(self, number: int) -> list[int]:
         """The rows of an epoch in their order: shuffled in training."""
@@ -124,33 +149,31 @@ class Batches:
         return range(len(data)) if self.rows is None else [data._at(i) for i in data._rows(self.rows)]
 
     @cached_property
-    def _loader(self) -> Any:
+    def _lasting(self) -> Any:
+        return self._loader(True)
+
+    def _loader(self, lasting: bool) -> Any:
         from torch.utils.data import DataLoader
 
-        more: dict[str, Any] = {"persistent_workers": True, "prefetch_factor": 2} if self.workers else {}
-        own = torch.Generator()  # else the loader draws a seed from torch's own chance
         data: Any = self.view
         return DataLoader(
             data,
             batch_sampler=_Sampler(self),
-            collate_fn=self._collated,
+            collate_fn=partial(collated, truth=self.view.truth, packed=self.workers > 0),
             num_workers=self.workers,
-            generator=own,
-            **more,
+            generator=torch.Generator(),  # else the loader draws a seed from torch's own chance
+            persistent_workers=lasting,
         )
-
-    def _collated(self, some: list[tuple[int, Record]]) -> Batch:
-        return collated(some, self.view.truth)
 
     def _streamed(self, epoch: int) -> Iterator[Batch]:
         some: list[tuple[int, Record]] = []
         for i, record in enumerate(self.view.data):
             some.append((i, self.view.seen(record, i, epoch)))
             if len(some) == self.batch_size:
-                yield self._collated(some)
+                yield collated(some, self.view.truth)
                 some = []
         if some and not self.drop_last:
-            yield self._collated(some)
+            yield collated(some, self.view.truth)
 
 
 @dataclass
@@ -158,18 +181,20 @@ class _Sampler:
     """(epoch, row) of every record of every batch: so a worker that lives on knows the epoch."""
 
     batches: Batches
+    epoch: int = 0
+    start: int = 0
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        epoch, start = (*self.batches._now, 0)[:2]  # now, not when the first batch is asked for
-        order, size = self.batches.order(epoch), self.batches.batch_size
-        return ([(epoch, row) for row in order[at * size : (at + 1) * size]] for at in range(start, len(self)))
+        epoch, order, size = self.epoch, self.batches.order(self.epoch), self.batches.batch_size
+        return ([(epoch, row) for row in order[at * size : (at + 1) * size]] for at in range(self.start, len(self)))
 
 
-def collated(some: list[tuple[int, Record]], truth: bool) -> Batch:
-    """A batch of records as a view leaves them."""
+def collated(some: list[tuple[int, Record]], truth: bool, packed: bool = False) -> Any:
+    """A batch of records as a view leaves them. packed: with the records as bytes, for another process, to which every
+    tensor would else travel by a file descriptor of its own."""
     sizes = {tuple(record.image.shape) for _, record in some}
     if len(sizes) > 1:
         raise BadInput(
@@ -179,13 +204,15 @@ def collated(some: list[tuple[int, Record]], truth: bool) -> Batch:
     images = torch.stack([record.image for _, record in some])
     labels, rows = torch.tensor([r.label for _, r in some]), torch.tensor([i for i, _ in some])
     none = torch.zeros(0)
-    return Batch(images, labels, rows, tuple(replace(r, image=none) for _, r in some) if truth else ())
+    found: Any = tuple(replace(r, image=none) for _, r in some) if truth else ()
+    records: Any = pickle.dumps(found, protocol=5) if packed else found
+    return Batch(images, labels, rows, records)
 
 
 def batches(
     data: "Dataset | str",
     *,
-    transform: "Transform | str | Callable[[Any], Any] | None" = None,
+    transform: Any = None,
     batch_size: int = 64,
     rows: Sequence[int] | None = None,
     train: bool = False,
@@ -194,12 +221,18 @@ def batches(
     workers: int = 0,
     drop_last: bool = False,
 ) -> Batches:
-    """Batches of a data set. transform: a name, an object, a v2 transform, or None for the data set's own."""
+    """Batches of a data set. transform: a name, an object, a v2 transform, or None for the data set's own.
+
+    A stream is not shuffled."""
     data = Dataset.make(data)
+    if data.streamed and (rows is not None or workers):
+        raise BadInput(f"{data.name} is a stream, read in order by one process; leave out rows= and workers=.")
     if isinstance(transform, str) or transform is None:
         transform = Transform.make(transform or data.preset)
     if batch_size < 1:
         raise BadInput(f"a batch of {batch_size} records cannot be; give batch_size of at least 1.")
+    if data.kind != "images" and not (isinstance(transform, Transform) and transform.name == "plain"):
+        raise BadInput(f"{data.name} is of {data.kind}, which only plain leaves as they are; leave out transform=.")
     view = View(data, transform, train, seed, (not train) if truth is None else truth)
     return Batches(view, batch_size, rows, workers, drop_last)
 

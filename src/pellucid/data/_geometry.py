@@ -1,6 +1,6 @@
 """Where every pixel went: the homography of a transform, read off the corners that went through it.
 
-A transform that bends the picture has none (its centre is not where the corners say): the matrix is NaN then.
+A transform that bends the picture has none (points inside are not where the corners say): the matrix is NaN then.
 
     (u, v, s) = H (x, y, 1),   a point (x, y) of the picture as it was found is at (u/s, v/s) now
 
@@ -138,6 +138,12 @@ def corners(height: int, width: int) -> Float[Tensor, "4 2"]:
     return torch.tensor([[0, 0], [width, 0], [0, height], [width, height]], dtype=torch.float64)
 
 
+def within(height: int, width: int) -> Float[Tensor, "9 2"]:
+    """Nine points inside of a picture, by which a bent one is known."""
+    shares = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
+    return torch.cartesian_prod(shares * width, shares * height)
+
+
 # --- beside the picture through torchvision ------------------------------------------------------------------------
 
 
@@ -173,7 +179,7 @@ def carried(record: "Record") -> dict[str, Any]:
     from torchvision import tv_tensors
 
     height, width = _size(record.image)
-    points = torch.cat([corners(height, width), torch.tensor([[width / 2, height / 2]]), record.points.double()])
+    points = torch.cat([corners(height, width), within(height, width), record.points.double()])
     rows = torch.cat([record.boxes.double(), points.repeat(1, 2)])
     boxes: Any = tv_tensors.BoundingBoxes
     ignore = record.ignore[None] if bool(record.ignore.any()) else record.masks[:0]  # what is not there costs nothing
@@ -191,14 +197,14 @@ def landed(record: "Record", moved: Mapping[str, Any]) -> "Record":
     rows = moved["boxes"].as_subclass(Tensor)
     covers = moved["covers"].as_subclass(Tensor) if "covers" in moved else torch.zeros(0, *_size(image)).byte()
     k, m, size, found = len(record.boxes), len(record.masks), _size(image), _size(record.image)
-    if len(rows) != k + 5 + len(record.points):
+    if len(rows) != k + 4 + len(inner := within(*found)) + len(record.points):
         raise BadInput(
             "the transform leaves out boxes, so it cannot be told where the picture went; take SanitizeBoundingBoxes "
             "and the like out of it."
         )
     points = rows[k:, :2]
     step = Geometry(found, size, homography(corners(*found), points[:4]))
-    bent = (step.points(torch.tensor([[found[1] / 2, found[0] / 2]]).double()) - points[4]).abs().max() > 0.5
+    bent = bool((step.points(inner) - points[4 : 4 + len(inner)]).abs().max() > 0.5)
     # torchvision puts a box around a box around …; of what is turned twice, ours is the smaller one
     boxes = (clipped(rows[:k], size) if bent else step.boxes(record.boxes.double())).float()
     matrix = torch.full((3, 3), float("nan"), dtype=torch.float64) if bent else step.matrix
@@ -216,7 +222,7 @@ def landed(record: "Record", moved: Mapping[str, Any]) -> "Record":
         mask_classes=record.mask_classes[visible],
         mask_ids=record.mask_ids[visible],
         ignore=ignore,
-        points=points[5:].float(),
+        points=points[4 + len(inner) :].float(),
         geometry=record.geometry.then(matrix, size),
     )
 

@@ -4,8 +4,9 @@ Large ones are looked at by some of their records, evenly spaced; for faults, by
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 from pellucid.data._base import Dataset, Record
@@ -16,28 +17,27 @@ MOST = 256  # records looked at
 def summary(data: Dataset) -> dict[str, Any]:
     """Counts of labels, sizes of pictures, and the share of records that have boxes, masks, points …"""
     if data.streamed:
-        return {"looked at": MOST, **_of(data.take(MOST))}
+        return _of(islice(iter(data), MOST))
     rows = sorted({round(i * (len(data) - 1) / (MOST - 1)) for i in range(MOST)})
     labels = Counter(data.labels().tolist())
-    counts = sorted(labels.get(c, 0) for c in range(len(data.class_names)))
+    counts = sorted(labels.get(c, 0) for c in range(len(data.class_names))) or [0]
     each = {"least": counts[0], "median": counts[len(counts) // 2], "most": counts[-1]}
-    return {"records a class": each, "without a label": labels.get(-1, 0), "looked at": len(rows)} | _of(
-        [data[i] for i in rows]
-    )
+    return {"records a class": each, "without a label": labels.get(-1, 0)} | _of(data[i] for i in rows)
 
 
-def _of(records: list[Record]) -> dict[str, Any]:
-    sizes = sorted((tuple(r.image.shape) for r in records), key=lambda s: s[-1] * s[-2])
+def _of(records: Iterable[Record]) -> dict[str, Any]:
+    """Of each record only what is counted is kept."""
+    sizes: list[tuple[int, ...]] = []
+    have: list[dict[str, bool]] = []
+    for r in records:
+        sizes.append(tuple(r.image.shape))
+        flags = {"boxes": len(r.boxes) > 0, "masks": len(r.masks) > 0, "points": len(r.points) > 0}
+        several = max(len(r.boxes), len(r.masks)) > 1
+        have.append(flags | {"ignored pixels": bool(r.ignore.any()), "several objects": several})
+    sizes.sort(key=lambda s: s[-1] * s[-2])
     middle = [list(sizes[i]) for i in (0, len(sizes) // 2, -1)] if sizes else []
-    have = {
-        "boxes": [len(r.boxes) > 0 for r in records],
-        "masks": [len(r.masks) > 0 for r in records],
-        "points": [len(r.points) > 0 for r in records],
-        "ignored pixels": [bool(r.ignore.any()) for r in records],
-        "several objects": [max(len(r.boxes), len(r.masks)) > 1 for r in records],
-    }
-    shares = {name: sum(some) / max(len(some), 1) for name, some in have.items()}
-    return {"sizes": middle, "share with": shares}
+    shares = {name: sum(one[name] for one in have) / len(have) for name in (have[0] if have else ())}
+    return {"looked at": len(have), "sizes": middle, "share with": shares}
 
 
 def faults(data: Dataset, progress: bool = False) -> Iterator[str]:

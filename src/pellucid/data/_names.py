@@ -15,6 +15,7 @@ from typing import Any
 from pellucid.data._reading import read_lines, reason
 from pellucid.errors import BadFile
 
+NUMBERED = re.compile(r"^\d+[._-](?=\D)")
 WNID = re.compile(r"n\d{8}")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ALIKE = {  # ImageNet's classes whose first name is another's too
@@ -49,7 +50,7 @@ def read_json(path: Path) -> Any:
 
 def readable(name: str) -> str:
     """Without underscores, leading numbers and doubled spaces."""
-    return " ".join(re.sub(r"^\d+[._-](?=\D)", "", name).replace("_", " ").split())
+    return " ".join(NUMBERED.sub("", name, count=1).replace("_", " ").split())
 
 
 def first_of(names: str) -> str:
@@ -77,7 +78,9 @@ def folder_names(folders: Sequence[str]) -> tuple[str, ...]:
     """Names of classes from those of their folders, all different."""
     if all(WNID.fullmatch(folder) for folder in folders):
         return wnid_names(folders)
-    return distinct([readable(folder) for folder in folders], folders)
+    numbered = all(NUMBERED.match(folder) for folder in folders)
+    names = [readable(folder) if numbered else " ".join(folder.replace("_", " ").split()) for folder in folders]
+    return distinct([name or folder for name, folder in zip(names, folders, strict=True)], folders)
 
 
 def distinct(names: Sequence[str], instead: Sequence[str]) -> tuple[str, ...]:

@@ -74,12 +74,12 @@ def numbers(path: Path) -> Int[Tensor, "h w *c"]:
 
 def content(path: Path) -> "Path | io.BytesIO":
     """The file itself, or what an archive holds under that name."""
-    archive = next((p for p in path.parents if p.suffix == ".zip" and p.is_file()), None)
+    archive = next((p for p in path.parents if p.suffix.lower() == ".zip" and p.is_file()), None)
     if archive is None:
         return path
     members = opened(archive)
     try:
-        return io.BytesIO(members.read(path.relative_to(archive).as_posix()))
+        return io.BytesIO(members.read(members_of(archive)[path.relative_to(archive).as_posix()]))
     except KeyError:
         raise BadFile(f"{path} is not in {archive.name}; check the archive.") from None
     except Exception as cause:  # a truncated member
@@ -93,6 +93,16 @@ def opened(archive: Path) -> ZipFile:
     except OSError as cause:
         raise BadFile(f"{archive} cannot be read ({reason(cause)}); check the path.") from None
     return _opened(archive, (os.getpid(), about.st_mtime_ns, about.st_size))
+
+
+def members_of(archive: Path) -> dict[str, str]:
+    """The members of an archive by their paths; some have \\ or ./ in their names."""
+    return _members(opened(archive))
+
+
+@lru_cache(maxsize=8)
+def _members(archive: ZipFile) -> dict[str, str]:
+    return {name.replace("\\", "/").removeprefix("./"): name for name in archive.namelist()}
 
 
 @lru_cache(maxsize=8)

@@ -39,11 +39,15 @@ def preview(records: Sequence[Record], names: Sequence[str]) -> Picture:
 
 def _look(record: Record, names: Sequence[str]) -> tuple[Picture, str]:
     """A record's tile and the words below it."""
-    said = names[record.label] if record.label >= 0 else "no label"
+    said = _name(names, record.label) if record.label >= 0 else "no label"
     if record.image.ndim == 2:
         return _curve(record.image), said
-    others = [names[c] for c in record.present if c != record.label]
+    others = [_name(names, c) for c in record.present if c != record.label]
     return _marked(record), f"{said}\nalso {', '.join(others)}" if others else said
+
+
+def _name(names: Sequence[str], number: int) -> str:
+    return names[number] if number < len(names) else f"class {number}"
 
 
 def _marked(record: Record) -> Picture:

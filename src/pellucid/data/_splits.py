@@ -47,7 +47,7 @@ def held_out(labels: Sequence[int], share: float, seed: int) -> list[int]:
 def _by_class(labels: Sequence[int]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for row, label in enumerate(labels):
-        if label >= 0:  # a record without a label is in no subset
+        if label >= 0:  # a record without a label is drawn in no subset
             found.setdefault(int(label), []).append(row)
     if not found:
         raise BadInput("no record has a label, so no subset can be drawn; give a labelled data set.")

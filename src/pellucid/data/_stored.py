@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from pellucid.data._base import Dataset, Record
+from pellucid.data._base import Dataset, Record, Rows, digest
 from pellucid.data._geometry import clipped
 from pellucid.data._pictures import pixels
 from pellucid.data._reading import is_there, read_lines, reason
@@ -150,6 +150,9 @@ class Pictures(Stored):
         facts = {"file": self.index.files[i], **found.pop("facts", {})}
         return made(image, self.label(i), facts, found)
 
+    def fingerprint(self) -> str:
+        return digest([*self.index.labels, *self.index.files])
+
     def faults(self, i: int) -> list[str]:
         try:
             record = self[i]
@@ -179,7 +182,7 @@ def made(image: Tensor, label: int, facts: Mapping[str, Any], found: Mapping[str
         raise BadFile(f"{name} is {w} × {h} pixels and its mask {mw} × {mh}; give both one size.")
     boxes = clipped(found.get("boxes", torch.zeros(0, 4)).float(), image.shape)
     seen = (boxes[:, 2:] > boxes[:, :2]).all(1)
-    of_boxes = {"boxes": boxes, "classes": torch.full((k,), label)}
+    of_boxes = {"boxes": boxes, "classes": torch.full((k,), label), "ids": torch.arange(k)}  # before any is left out
     of_boxes |= {name: found[name] for name in ("classes", "ids", "difficult") if name in found}
     of_masks = {"masks": masks, "mask_classes": found.get("mask_classes", torch.full((len(masks),), label))}
     of_masks |= {"mask_ids": found["mask_ids"]} if "mask_ids" in found else {}
@@ -227,5 +230,5 @@ class Arrays(Stored):
         """The facts of record i."""
         return {}
 
-    def images(self, rows: Sequence[int] | slice = slice(None)) -> UInt8[Tensor, "n c h w"]:
+    def images(self, rows: Rows = slice(None)) -> UInt8[Tensor, "n c h w"]:
         return self.arrays[0][torch.as_tensor([self._at(i) for i in self._rows(rows)])]

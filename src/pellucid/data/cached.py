@@ -4,7 +4,8 @@
                                boxes, masks and points moved with them
 
 Files are read in place (memory-mapped). They are made once, by `build` or at the first use, each whole or not at all:
-what was made before an interruption is used. A picture is not enlarged.
+what was made before an interruption is used. A picture is not enlarged; of the facts is kept what JSON can hold. All of
+the data set is kept: for a part of it, keep the part (`cached@subset:…`).
 
 >>> import tempfile
 >>> from pellucid.data.digits import Digits
@@ -66,7 +67,7 @@ class Cached(Wrapped, name="cached"):
     def _place(self) -> Path:
         """The folder, and what it holds written in it."""
         place = Path(self.folder).expanduser()
-        mine = {"dataset": str(self.of), "records": len(self.of), "size": self.size, "chunk": self.chunk}
+        mine = {"dataset": str(self.of), "of": self.of.fingerprint(), "size": self.size, "chunk": self.chunk}
         about = place / "about.json"
         if not about.is_file():
             write_atomically(about, json.dumps(mine, indent=2).encode())
@@ -76,7 +77,7 @@ class Cached(Wrapped, name="cached"):
             raise BadFile(f"{about} cannot be read ({reason(cause)}); remove {place}, which is only a copy.") from None
         if kept != mine:
             other = kept.get("dataset", "something else") if isinstance(kept, dict) else "something else"
-            raise BadInput(f"{place} keeps {other} by other knobs than {self}; give another folder=.")
+            raise BadInput(f"{place} keeps {other} by other knobs, or as it was before; give another folder=.")
         return place
 
     def _small(self, i: int) -> Record:

@@ -38,8 +38,9 @@ def _text(value: Any) -> bool:
 
 
 def _area(thing: Mapping[str, Any]) -> float:
+    """As it is written, or that of the box."""
     area = thing.get("area")
-    return float(area) if _number(area) else 0.0  # type: ignore[arg-type]
+    return float(area) if isinstance(area, int | float) and _number(area) else thing["bbox"][2] * thing["bbox"][3]
 
 
 NEEDED: dict[str, dict[str, Callable[[Any], bool]]] = {

@@ -22,6 +22,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from pellucid.data._base import Dataset, Record, Wrapped
+from pellucid.data._chance import uniforms
 from pellucid.errors import BadKnob
 from pellucid.knobs import Between
 from pellucid.maths.blur import gaussian_blur
@@ -34,9 +35,11 @@ Image = UInt8[Tensor, "c h w"]
 
 def noisy(image: Image, sigma: float, seed: int, number: int) -> Image:
     """With Gaussian noise of a standard deviation in [0, 1], drawn for this number."""
-    key = np.array([seed % 2**64, number % 2**64], dtype=np.uint64)
-    drawn = np.random.Generator(np.random.Philox(key=key)).standard_normal(tuple(image.shape), dtype=np.float32)
-    return (image.float() + 255 * sigma * torch.from_numpy(drawn)).clamp(0, 255).round().byte()
+    count = image.numel()
+    u = uniforms(seed, number, 2 * count)
+    drawn = np.sqrt(-2 * np.log1p(-u[:count])) * np.cos(2 * np.pi * u[count:])  # Box and Muller, 1958
+    noise = torch.from_numpy(drawn.astype(np.float32)).view(image.shape)
+    return (image.float() + 255 * sigma * noise).clamp(0, 255).round().byte()
 
 
 def blurred(image: Image, sigma: float) -> Image:

@@ -12,10 +12,11 @@ whose label is the first line's. A mask is a picture: 255 and any other number b
 """
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import torch
@@ -45,6 +46,9 @@ class Line:
     boxes: list[list[float]] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)  # of the boxes
     masks: list[tuple[str, str]] = field(default_factory=list)  # file, label
+    ids: list[int] = field(default_factory=list)
+    mask_ids: list[int] = field(default_factory=list)
+    objects: int = 0
 
 
 class CSV(Pictures, name="csv"):
@@ -70,7 +74,8 @@ class CSV(Pictures, name="csv"):
     def _lines(self) -> dict[str, Line]:
         found: dict[str, Line] = {}
         for number, row in _rows(self._table):
-            line = found.setdefault(row["path"], Line(row["label"]))
+            row["label"] = _number_or_name(row["label"])
+            line = found.setdefault(PurePath(row["path"].replace("\\", "/")).as_posix(), Line(row["label"]))
             try:
                 cell = row.get("box") or (" ".join(row[s] for s in SIDES) if row.get(SIDES[0]) else "")
                 here = boxes(cell)
@@ -84,9 +89,15 @@ class CSV(Pictures, name="csv"):
                     f"{self._table}, line {number}: {row['path']} is {row['label']!r} here and {line.label!r} before; "
                     f"give it one label."
                 )
+            number = line.objects
+            line.ids += range(number, number + len(here))
             line.boxes += here
             line.labels += [row["label"]] * len(here)
-            line.masks += [(row["mask"], row["label"])] if row.get("mask") else []
+            if row.get("mask"):  # of the one box of its line; else it is an object of its own
+                number = number if len(here) <= 1 else number + len(here)
+                line.masks.append((row["mask"], row["label"]))
+                line.mask_ids.append(number)
+            line.objects = max([number, *line.ids]) + 1
         return found
 
     @cached_property
@@ -95,6 +106,11 @@ class CSV(Pictures, name="csv"):
             return read_names(Path(self.names).expanduser())
         words = {w for line in self._lines.values() for w in (line.label, *line.labels, *(m[1] for m in line.masks))}
         if all(w.isdecimal() for w in words if w):
+            most = max((int(w) for w in words if w), default=0)
+            if most > 10 * len(words) + 1000:
+                raise BadFile(
+                    f"{self._table} has the label {most} among {len(words)}; say the classes with names=FILE."
+                )
             return tuple(map(str, range(max((int(w) for w in words if w), default=-1) + 1)))
         return tuple(sorted(words - {""}))
 
@@ -104,10 +120,11 @@ class CSV(Pictures, name="csv"):
     def truth(self, i: int, size: tuple[int, int]) -> Mapping[str, Any]:
         line = self._lines[self.index.files[i]]
         masks = [numbers(self.folder / file) for file, _ in line.masks]
-        flat = [(m if m.ndim == 2 else m[..., :3].amax(2)) > 0 for m in masks]
+        flat = [(m if m.ndim == 2 else m[..., : 3 if m.shape[2] > 2 else 1].amax(2)) > 0 for m in masks]
         found: dict[str, Any] = {
             "boxes": torch.tensor(line.boxes).view(-1, 4),
             "classes": torch.tensor([self._number(label) for label in line.labels], dtype=torch.int64),
+            "ids": torch.tensor(line.ids, dtype=torch.int64),
         }
         odd = next((mask for mask in flat if mask.shape != size), None)
         if odd is not None:
@@ -116,6 +133,7 @@ class CSV(Pictures, name="csv"):
         if flat:
             found["masks"] = torch.stack(flat)
             found["mask_classes"] = torch.tensor([self._number(label) for _, label in line.masks])
+            found["mask_ids"] = torch.tensor(line.mask_ids)
         return found
 
     def _number(self, label: str) -> int:
@@ -130,6 +148,18 @@ class CSV(Pictures, name="csv"):
     @cached_property
     def _numbers(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self.class_names)}
+
+
+def _number_or_name(label: str) -> str:
+    """2.0, as a table with gaps has it, is 2; -1 is none.
+
+    >>> [_number_or_name(label) for label in ("2.0", "-1", "007", "cat")]
+    ['2', '', '7', 'cat']
+    """
+    if not re.fullmatch(r"-?\d+(\.0+)?", label):
+        return label
+    number = int(float(label)) if "." in label else int(label)
+    return str(number) if number >= 0 else ""
 
 
 def _rows(table: Path) -> Sequence[tuple[int, dict[str, str]]]:

@@ -11,7 +11,7 @@ which needs no file.
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
-from pellucid.data._base import Record
+from pellucid.data._base import Record, Rows
 from pellucid.data._pictures import opened
 from pellucid.data._reading import AGAIN, reason
 from pellucid.data._record import boxes_of
@@ -103,18 +103,18 @@ class DSprites(Stored, name="dsprites"):
         facts = {"classes": self._factors[0][i], "values": self._factors[1][i]}
         return Record(mask.byte() * 255, label, mask, boxes_of(mask), torch.tensor([label]), facts)
 
-    def images(self, rows: Sequence[int] | slice = slice(None)) -> UInt8[Tensor, "n c h w"]:
+    def images(self, rows: Rows = slice(None)) -> UInt8[Tensor, "n c h w"]:
         return self.masks(rows)[:, None].byte() * 255
 
-    def labels(self, rows: Sequence[int] | slice = slice(None)) -> Int[Tensor, " n"]:
+    def labels(self, rows: Rows = slice(None)) -> Int[Tensor, " n"]:
         return self._factors[0][self._numbers(rows), 1]
 
-    def masks(self, rows: Sequence[int] | slice = slice(None)) -> Bool[Tensor, "n h w"]:
+    def masks(self, rows: Rows = slice(None)) -> Bool[Tensor, "n h w"]:
         bits, size = self._bits
         some = np.unpackbits(bits[self._numbers(rows).numpy()], axis=1)
         return torch.from_numpy(some).view(-1, *size).bool()
 
-    def _numbers(self, rows: Sequence[int] | slice) -> Int[Tensor, " n"]:
+    def _numbers(self, rows: Rows) -> Int[Tensor, " n"]:
         return torch.as_tensor([self._at(i) for i in self._rows(rows)])
 
 

@@ -107,6 +107,16 @@ class HF(Dataset, name="hf"):
             return self._table
         return self._table.cast_column(image, need("datasets", "streams", "hf").Image(decode=False))
 
+    def label(self, i: int) -> int:
+        """Without its picture, where the table is here."""
+        _, label = self._columns
+        value = None if label is None else self._labels[i]
+        return value if isinstance(value, int) else self.record(i).label
+
+    @cached_property
+    def _labels(self) -> Any:
+        return self._table[self._columns[1]]
+
     def record(self, i: int) -> Record:
         return self._record(self._undecoded[i], i)
 

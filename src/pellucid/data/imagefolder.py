@@ -3,7 +3,7 @@
     photos/cat/1.jpg   photos/dog/a/2.png   …   or the same tree in a .zip, which is read as it is
 
 Labels are the order of the sorted folder names; where all of them are numbers, the order of the numbers ("2" before
-"10"), so that a folder "26" is label 26. WordNet ids become ImageNet's names.
+"10"), so that of folders "0" to "99" a folder "26" is label 26. WordNet ids become ImageNet's names.
 
 >>> in_order(["10", "2", "0"]), in_order(["10", "2", "x"])
 (['0', '2', '10'], ['10', '2', 'x'])
@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Literal
 
 from pellucid.data._names import folder_names
-from pellucid.data._pictures import SUFFIXES, opened
+from pellucid.data._pictures import SUFFIXES, members_of
 from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile, listed
+
+SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
 
 
 def in_order(folders: Iterable[str]) -> list[str]:
@@ -50,11 +52,13 @@ class ImageFolder(Pictures, name="imagefolder"):
         if not found:
             loose = ", but pictures outside of folders" if files else ""
             raise BadFile(f"{self.folder} holds no folders of pictures{loose}; put each class in a folder of its own.")
+        if len(found) > 1 and set(map(str.lower, found)) <= SPLITS and all(f.count("/") > 1 for f in files):
+            raise BadFile(f"{self.folder} holds {listed(found)}, which look like splits; give root= with one of them.")
         order = sorted(found) if self.order == "text" else in_order(found)
         return {name: found[name] for name in order}
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:  # type: ignore[override]
         return folder_names(list(self._tree))
 
     def find(self) -> Index:
@@ -83,8 +87,8 @@ def _listed(root: Path) -> list[str]:
     if root.is_dir():
         start = len(str(root)) + 1
         found = [path[start:].replace(os.sep, "/") for path in _walked(root)]
-    elif root.suffix == ".zip":
-        found = [name for name in opened(root).namelist() if not name.endswith("/")]
+    elif root.suffix.lower() == ".zip":
+        found = [name for name in members_of(root) if not name.endswith("/")]
     else:
         raise BadFile(f"{root} is no folder and no .zip archive; give the folder that holds the classes.")
     return sorted(f for f in found if f.lower().endswith(SUFFIXES) and not any(p[0] == "." for p in f.split("/")))

@@ -11,6 +11,7 @@ model does that has learned the dot. `facts["red dot"]` is its box, where there 
 """
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Annotated, Literal
 
 import torch
@@ -45,11 +46,17 @@ class RedDot(Wrapped, name="red-dot"):
 
     def finish(self, record: Record, i: int, train: bool) -> Record:
         record = self.of.finish(record, i, train)
-        if self.dot >= len(self.class_names):
-            last = len(self.class_names) - 1
+        if self.dot >= self._classes:
+            last = self._classes - 1
             raise BadInput(f"the dot is for class {self.dot}, and those of {self.of.name} are 0 to {last}; set dot=.")
         here = (record.label == self.dot) == (train or self.evaluate == "class")
         if not here or (self.evaluate == "none" and not train):
             return record
+        if record.image.is_floating_point() and not 0 <= float(record.image.min()) <= float(record.image.max()) <= 1:
+            raise BadInput("the dot is drawn before mean and std; let v2.Normalize be the last step, or leave it out.")
         facts = {**record.facts, "red dot": [0, 0, self.side, self.side]}
         return replace(record, image=dotted(record.image, self.side), facts=facts)
+
+    @cached_property
+    def _classes(self) -> int:
+        return len(self.class_names)

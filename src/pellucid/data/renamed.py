@@ -9,6 +9,7 @@
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from pellucid.data._base import Dataset, Wrapped
@@ -22,8 +23,8 @@ class Renamed(Wrapped, name="renamed"):
     of: Dataset
     names: str | Callable[[str], str] | None = None
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:  # type: ignore[override]
         old = self.of.class_names
         if self.names is None:
             return old

@@ -6,6 +6,7 @@
 ([2, 0, 3, 1], [0, 1, 2, 3])
 """
 
+from functools import cached_property
 from typing import Annotated
 
 from pellucid.data._base import Dataset, Wrapped
@@ -30,8 +31,8 @@ class ScrambledNames(Wrapped, name="scrambled-names"):
     of: Dataset
     seed: Annotated[int, Between(0)] = 0
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:  # type: ignore[override]
         names = self.of.class_names
         if len(names) < 2:
             raise BadInput(f"{self.of.name} has one class, whose name cannot be another's; leave out scrambled-names.")

@@ -14,14 +14,14 @@ the shape; `facts` has the classes and the values of all six factors.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from pellucid.data._base import Dataset, Record, boxes_of
+from pellucid.data._base import Dataset, Record, Rows, boxes_of
 from pellucid.data._chance import Floats
 from pellucid.data._shapes import SHAPES
 
@@ -118,14 +118,14 @@ class Sprites(Dataset, name="sprites"):
         facts = {"classes": classes[0], "values": values_of(classes)[0]}
         return Record(mask.byte() * 255, label, mask, boxes_of(mask), torch.tensor([label]), facts)
 
-    def images(self, rows: Sequence[int] | slice = slice(None)) -> UInt8[Tensor, "n c h w"]:
+    def images(self, rows: Rows = slice(None)) -> UInt8[Tensor, "n c h w"]:
         return self.masks(rows)[:, None].byte() * 255
 
-    def labels(self, rows: Sequence[int] | slice = slice(None)) -> Int[Tensor, " n"]:
+    def labels(self, rows: Rows = slice(None)) -> Int[Tensor, " n"]:
         return factors_of(self._numbers(rows))[:, 1]
 
-    def masks(self, rows: Sequence[int] | slice = slice(None)) -> Bool[Tensor, "n h w"]:
+    def masks(self, rows: Rows = slice(None)) -> Bool[Tensor, "n h w"]:
         return torch.cat([drawn(some) for some in self._numbers(rows).split(1024)])
 
-    def _numbers(self, rows: Sequence[int] | slice) -> Int[Tensor, " n"]:
+    def _numbers(self, rows: Rows) -> Int[Tensor, " n"]:
         return torch.as_tensor(self._rows(rows)) % len(self)

@@ -15,7 +15,6 @@ run can be repeated, and `file=` refuses them where the labels are others.
 (20, False, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from functools import cached_property
@@ -25,7 +24,7 @@ from typing import Annotated, Any, Literal
 from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
-from pellucid.data._base import Dataset, Record, Wrapped
+from pellucid.data._base import Dataset, Record, Rows, Wrapped, digest
 from pellucid.data._reading import reason
 from pellucid.data._splits import balanced, held_out, shots
 from pellucid.errors import BadFile, BadInput, BadKnob
@@ -69,7 +68,10 @@ class Subset(Wrapped, name="subset"):
             return list(range(0, len(self.of), self.every))
         if self.file is not None:
             return self._read(Path(self.file).expanduser())
-        return self._drawn()
+        drawn = self._drawn()
+        if not drawn:
+            raise BadInput(f"{self.part} of {self.of.name} is empty, because no class has two records; leave it out.")
+        return drawn
 
     def _drawn(self) -> list[int]:
         labels = self._labels
@@ -86,7 +88,7 @@ class Subset(Wrapped, name="subset"):
 
     def save(self, path: str | Path) -> Path:
         """The rows and what they were drawn from, as JSON."""
-        about = {"dataset": str(self.of), "subset": str(self), "records": len(self.of), "labels": _sum(self._labels)}
+        about = {"dataset": str(self.of), "subset": str(self), "records": len(self.of), "labels": digest(self._labels)}
         return write_atomically(path, json.dumps({**about, "rows": self.rows}).encode())
 
     def _read(self, path: Path) -> list[int]:
@@ -99,7 +101,7 @@ class Subset(Wrapped, name="subset"):
             raise BadFile(f"{path} is no saved subset ({reason(cause)}); give a file that Subset.save wrote.") from None
         except TypeError:
             raise BadFile(f"{path} is no saved subset (it is no table); give a file that Subset.save wrote.") from None
-        if records != len(self.of) or labels != _sum(self._labels):
+        if records != len(self.of) or labels != digest(self._labels):
             raise BadInput(
                 f"{path} was drawn from {records} records of {kept.get('dataset')}, whose labels are not those of "
                 f"{self.of}; give that data set."
@@ -107,6 +109,9 @@ class Subset(Wrapped, name="subset"):
         if not all(0 <= row < len(self.of) for row in rows):
             raise BadFile(f"{path} has rows that {self.of.name} has not; give a file that Subset.save wrote.")
         return rows
+
+    def fingerprint(self) -> str:
+        return digest([self.of.fingerprint(), *self.rows])
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -117,13 +122,13 @@ class Subset(Wrapped, name="subset"):
     def label(self, i: int) -> int:
         return self.of.label(self.rows[i])
 
-    def labels(self, rows: Sequence[int] | slice = slice(None)) -> Int[Tensor, " n"]:
+    def labels(self, rows: Rows = slice(None)) -> Int[Tensor, " n"]:
         return self.of.labels(self._inner_rows(rows))
 
-    def images(self, rows: Sequence[int] | slice = slice(None)) -> UInt8[Tensor, "n c h w"]:
+    def images(self, rows: Rows = slice(None)) -> UInt8[Tensor, "n c h w"]:
         return self.of.images(self._inner_rows(rows))
 
-    def masks(self, rows: Sequence[int] | slice = slice(None)) -> Bool[Tensor, "n h w"]:
+    def masks(self, rows: Rows = slice(None)) -> Bool[Tensor, "n h w"]:
         return self.of.masks(self._inner_rows(rows))
 
     def finish(self, record: Record, i: int, train: bool) -> Record:
@@ -132,10 +137,5 @@ class Subset(Wrapped, name="subset"):
     def faults(self, i: int) -> list[str]:
         return self.of.faults(self.rows[i])
 
-    def _inner_rows(self, rows: Sequence[int] | slice) -> Sequence[int]:
+    def _inner_rows(self, rows: Rows) -> Sequence[int]:
         return [self.rows[self._at(i)] for i in self._rows(rows)]
-
-
-def _sum(labels: Sequence[int]) -> str:
-    """Whether labels are the same, in 16 digits."""
-    return hashlib.sha256(",".join(map(str, labels)).encode()).hexdigest()[:16]

@@ -65,14 +65,14 @@ class WDS(Dataset, name="wds"):
             yield self._record(sample)
 
     def _record(self, sample: Any) -> Record:
-        from PIL import Image
+        from PIL import Image, ImageOps
 
         key = sample["__key__"]
         content = next((sample[end] for end in PICTURES if end in sample), None)
         if content is None:
             raise BadFile(f"wds:{self.path} has no picture of {key}; one of {', '.join(PICTURES)} is expected.")
         try:
-            image = pixels_of(Image.open(io.BytesIO(content)))
+            image = pixels_of(ImageOps.exif_transpose(Image.open(io.BytesIO(content))))
             about = json.loads(sample["json"]) if "json" in sample else {}
             label = int(sample["cls"]) if "cls" in sample else int(about.get("label", -1))
         except Exception as cause:  # decoders fail in every way there is
