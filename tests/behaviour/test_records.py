@@ -169,6 +169,16 @@ def test_numbers_are_filled_in_and_travel():
         record.label = 3
 
 
+def test_a_picture_and_a_label_are_enough():
+    record = Record(torch.zeros(3, 5, 7, dtype=torch.uint8), 4)
+    assert (record.masks.shape, record.boxes.shape, record.ignore.shape) == ((0, 5, 7), (0, 4), (5, 7))
+    assert record.truth().unique().tolist() == [0]
+    assert record.present == (4,)
+    boxed = Record(record.image, 4, boxes=torch.tensor([[0.0, 0, 2, 2]]), masks=torch.ones(1, 5, 7).bool())
+    assert boxed.classes.tolist() == boxed.mask_classes.tolist() == [4]
+    assert Record(torch.zeros(9, 1), 0).masks.shape == (0, 0, 0)
+
+
 def test_one_after_another_is_one_geometry():
     record = painted(50, 70, 10, 10, 30, 40)
     twice = record.through(v2.Resize((25, 35))).through(v2.RandomHorizontalFlip(1.0))

@@ -19,6 +19,7 @@ from pellucid.data._geometry import Geometry, carried, landed
 from pellucid.errors import BadInput, kind
 from pellucid.maths.masks import IGNORED
 
+Fill = dict[str, Callable[[], Any]]
 UNSAID: Any = None  # by whoever made the record; filled in with what stands behind it
 
 
@@ -28,9 +29,9 @@ class Record:
 
     image: Shaped[Tensor, "..."]  # uint8 [c, h, w]; of a series float32 [t, c]
     label: int  # -1: none
-    masks: Bool[Tensor, "m _ _"]
-    boxes: Float[Tensor, "k 4"]  # x0, y0, x1, y1 in pixels; x1 and y1 are just outside
-    classes: Int[Tensor, " k"]  # of the boxes
+    masks: Bool[Tensor, "m _ _"] = UNSAID  # none
+    boxes: Float[Tensor, "k 4"] = UNSAID  # x0, y0, x1, y1 in pixels; x1 and y1 are just outside: none
+    classes: Int[Tensor, " k"] = UNSAID  # of the boxes: the label
     facts: Mapping[str, Any] = field(default_factory=dict)  # the factors of a sprite, the file of a photograph
     mask_classes: Int[Tensor, " m"] = UNSAID  # those of the boxes
     ids: Int[Tensor, " k"] = UNSAID  # 0, 1, 2 …
@@ -41,11 +42,13 @@ class Record:
     geometry: Geometry = UNSAID  # the picture is as it was found
 
     def __post_init__(self) -> None:
-        k, m = len(self.boxes), len(self.masks)
         size = tuple(self.image.shape[-2:]) if self.image.ndim == 3 else (0, 0)
+        self._fill({"masks": lambda: torch.zeros(0, *size, dtype=torch.bool), "boxes": lambda: torch.zeros(0, 4)})
+        k, m = len(self.boxes), len(self.masks)
+        self._fill({"classes": lambda: torch.full((k,), self.label)})
         if self.mask_classes is UNSAID and m != k:
             raise BadInput(f"a record has {k} boxes and {m} masks; say the classes of the masks with mask_classes=.")
-        fill: dict[str, Callable[[], Any]] = {
+        fill: Fill = {
             "mask_classes": lambda: self.classes,
             "ids": lambda: torch.arange(k),
             "mask_ids": lambda: torch.arange(m),
@@ -54,6 +57,9 @@ class Record:
             "points": lambda: torch.zeros(0, 2),
             "geometry": lambda: Geometry.of(size),
         }
+        self._fill(fill)
+
+    def _fill(self, fill: Fill) -> None:
         for name, value in fill.items():
             if getattr(self, name) is UNSAID:
                 object.__setattr__(self, name, value())
@@ -95,9 +101,7 @@ class Record:
         from torchvision import tv_tensors
 
         image = _v2(transform)(tv_tensors.Image(self.image)).as_subclass(Tensor)
-        none = torch.zeros(0, dtype=torch.int64)
-        masks = torch.zeros(0, *image.shape[-2:], dtype=torch.bool)
-        return Record(image, self.label, masks, torch.zeros(0, 4), none, self.facts)
+        return Record(image, self.label, facts=self.facts)
 
     def with_image(self, image: Shaped[Tensor, "..."]) -> "Record":
         """The same with other pixels."""

@@ -171,9 +171,7 @@ class Pictures(Stored):
 def made(image: Tensor, label: int, facts: Mapping[str, Any], found: Mapping[str, Any]) -> Record:
     """A record of what was found; boxes are cut off at the border, and those that are not in the picture left out."""
     if not found:
-        none = torch.zeros(0, dtype=torch.int64)
-        masks = torch.zeros(0, *image.shape[1:], dtype=torch.bool)
-        return Record(image, label, masks, torch.zeros(0, 4), none, facts)
+        return Record(image, label, facts=facts)
     k = len(found.get("boxes", ()))
     masks = found.get("masks", torch.zeros(0, *image.shape[1:], dtype=torch.bool))
     if masks.shape[1:] != image.shape[1:]:

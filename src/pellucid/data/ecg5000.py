@@ -97,9 +97,7 @@ class ECG5000(Stored, name="ecg5000"):
         return int(self._arrays[1][i])
 
     def record(self, i: int) -> Record:
-        none = torch.zeros(0, dtype=torch.int64)
-        masks = torch.zeros(0, 0, 0, dtype=torch.bool)
-        return Record(self._arrays[0][i], self.label(i), masks, torch.zeros(0, 4), none, {})
+        return Record(self._arrays[0][i], self.label(i))
 
 
 def _file(folder: Path, part: str) -> Path | None:

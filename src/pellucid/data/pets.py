@@ -4,7 +4,8 @@
     annotations/trimaps/Abyssinian_1.png 1 pet, 2 background, 3 the border between them, which is ignored
     annotations/xmls/Abyssinian_1.xml    the box of the head, of trainval
 
-`masks` is the pet; `boxes` is the box around it, and, where it is known, `facts["head"]` the box of its head.
+`masks` is the pet; `boxes` is the box around it, and, where it is known, `facts["head"]` that of its head, in pixels of
+the file.
 
 >>> Pets().class_names[0], Pets().class_names[1], Pets().class_names[-1]
 ('Abyssinian', 'american bulldog', 'yorkshire terrier')

@@ -1,4 +1,4 @@
-"""What users did with data sets that nobody had thought of."""
+"""Data sets as people use them: odd tables, odd archives, odd rows, several processes."""
 
 import io
 import json
