@@ -75,7 +75,11 @@ def rows(**columns):
     return table
 
 
-def voc(*lines, box="<xmin>1</xmin><ymin>1</ymin><xmax>8</xmax><ymax>8</ymax>", name="dog"):
+BOX = {"bbox_x1": ["left", "1"], "bbox_y1": [1, 1], "bbox_x2": [8, 8], "bbox_y2": [8, 8], "class": [1, 1]}
+WHOLE = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>8</xmax><ymax>8</ymax></bndbox>"
+
+
+def voc(*lines, box=WHOLE, name="dog"):
     """A picture of VOC and its XML."""
     thing = f"<object><name>{name}</name>{box}</object>"
     return {
@@ -83,10 +87,6 @@ def voc(*lines, box="<xmin>1</xmin><ymin>1</ymin><xmax>8</xmax><ymax>8</ymax>", 
         "JPEGImages/a.jpg": (8, 8),
         "Annotations/a.xml": f"<annotation>{thing}</annotation>",
     }
-
-
-BOX = {"bbox_x1": ["left", "1"], "bbox_y1": [1, 1], "bbox_x2": [8, 8], "bbox_y2": [8, 8], "class": [1, 1]}
-WHOLE = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>8</xmax><ymax>8</ymax></bndbox>"
 
 
 def coco(**changes):
@@ -355,10 +355,10 @@ OF_DATA = {
     "an object without a box": first("voc", voc(box="")),
     "a box that is no number": first("voc", voc(box="<bndbox><xmin>left</xmin></bndbox>")),
     "a box without a side": first("voc", voc(box="<bndbox><xmax>3</xmax></bndbox>")),
-    "outlines of VOC of two sizes": first("voc", voc(box=WHOLE) | {
+    "outlines of VOC of two sizes": first("voc", voc() | {
         "SegmentationClass/a.png": np.ones((8, 8), np.uint8), "SegmentationObject/a.png": np.ones((4, 6), np.uint8)}),
     "an outline of VOC of another size": first(
-        "voc", voc(box=WHOLE) | {"SegmentationClass/a.png": np.ones((4, 6), np.uint8)}),
+        "voc", voc() | {"SegmentationClass/a.png": np.ones((4, 6), np.uint8)}),
     # folders, archives and tables of one's own
     "a folder without folders of pictures": first("imagefolder", {"1.png": (8, 8)}),
     "an empty folder": first("imagefolder"),
@@ -459,8 +459,7 @@ OF_DATA = {
         "annotations/trimaps/Abyssinian_100.png": np.ones((8, 8, 3), np.uint8)}),
     "a pet of another breed": first(
         "pets", {"images/readme.txt": "…", "annotations/trainval.txt": "Abyssinian_100 2 1 1"}),
-    "an object of VOC of no class": first("voc", voc(
-        name="dogs", box="<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>8</xmax><ymax>8</ymax></bndbox>")),
+    "an object of VOC of no class": first("voc", voc(name="dogs")),
     "captions for COCO": first("coco", {"images/a.jpg": (8, 8), "annotations/instances_val2017.json": {
         "images": [], "annotations": []}}),
     "an object of COCO without a box": first("coco", coco(bbox=None)),

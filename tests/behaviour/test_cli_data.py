@@ -18,6 +18,7 @@ def test_data_says_what_it_holds(run):
     code, out, _ = run("data", "sprites")
     assert "737,280 records of 3 classes: square, ellipse, heart" in out
     assert "pellucid cite sprites" in out
+    assert "pellucid cite sprites" in run("data", "subset:first=8@sprites")[1]  # what it is made of is cited
     assert "@misc{matthey2017dsprites" in run("cite", "sprites")[1]
 
 

@@ -249,7 +249,7 @@ class Run:
     def _truth(self, file: Found) -> tuple[int | None, str | None]:
         """The label of a record, and its name."""
         label = self.truths[file.name].label if file.name in self.truths else -1
-        return (None, None) if label < 0 or file.data is None else (label, file.data.class_names[label])
+        return (None, None) if label < 0 or file.data is None else (label, file.data.said(label))
 
     def _outline(self, file: Found) -> Tensor | None:
         """Where the labelled object is: by its mask, or by its boxes."""

@@ -81,6 +81,7 @@ def _about(data: "Dataset") -> dict[str, Any]:
         inner = getattr(inner, "of")  # noqa: B009
     card = {
         "dataset": str(data),
+        "member": inner.name,
         "says": (type(inner).__doc__ or "").strip(),
         "licence": data.licence,
         "terms": data.terms,
@@ -112,7 +113,7 @@ def _say(about: dict[str, Any], as_json: bool) -> None:
             table.add_row(Text(name, "bold"), Text(value))
     console().print("", table)
     if about["cite"]:
-        print(f"\nCite it: pellucid cite {about['dataset'].partition(':')[0].rpartition('@')[2]}")
+        print(f"\nCite it: pellucid cite {about['member']}")
     if "classes" not in about:
         print("\nIt is read from files: add root=FOLDER to see what is in them.")
 
@@ -177,7 +178,7 @@ def _previewed(data: "Dataset", path: Path, count: int, transform: str | None, t
 
         view = View(data, Transform.make(transform), train)
         records = [view.drawn(record, i, 0) for i, record in zip(spread or range(count), records, strict=True)]
-    write_atomically(path, png(preview(records, data.class_names)))
+    write_atomically(path, png(preview(records, data.said)))
 
 
 def _written(data: "Dataset", out: Path, count: int) -> list[dict[str, Any]]:
@@ -204,7 +205,7 @@ def _written(data: "Dataset", out: Path, count: int) -> list[dict[str, Any]]:
         if rows:
             text = json.dumps({"dataset": str(data), "classes": list(data.class_names), "records": rows}, indent=2)
             write_atomically(out / "annotations.json", text.encode())
-            write_atomically(out / "sheet.png", png(preview(shown, data.class_names)))
+            write_atomically(out / "sheet.png", png(preview(shown, data.said)))
     return rows
 
 

@@ -88,10 +88,10 @@ class View:
 @contextmanager
 def chance(seed: int, epoch: int, number: int) -> Generator[None]:
     """torch's and Python's chance from three numbers, and afterwards as it was."""
-    digest = hashlib.blake2b(f"{seed},{epoch},{number}".encode(), digest_size=8).digest()
+    mixed = _mixed(seed, epoch, number)
     own, theirs = torch.default_generator.get_state(), random.getstate()
-    torch.default_generator.manual_seed(int.from_bytes(digest, "big") >> 1)
-    random.seed(digest)
+    torch.default_generator.manual_seed(int.from_bytes(mixed, "big") >> 1)
+    random.seed(mixed)
     try:
         yield
     finally:
@@ -140,7 +140,7 @@ class Batches:
         """The rows of an epoch in their order: shuffled in training."""
         if not self.view.train:
             return list(self._chosen)
-        generator = torch.Generator().manual_seed(_mixed(self.view.seed, number))
+        generator = torch.Generator().manual_seed(int.from_bytes(_mixed(self.view.seed, number), "big") >> 1)
         return [self._chosen[i] for i in torch.randperm(len(self._chosen), generator=generator).tolist()]
 
     @cached_property
@@ -237,5 +237,5 @@ def batches(
     return Batches(view, batch_size, rows, workers, drop_last)
 
 
-def _mixed(seed: int, epoch: int) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{seed},{epoch}".encode(), digest_size=8).digest(), "big") >> 1
+def _mixed(*numbers: int) -> bytes:
+    return hashlib.blake2b(",".join(map(str, numbers)).encode(), digest_size=8).digest()

@@ -197,14 +197,15 @@ def landed(record: "Record", moved: Mapping[str, Any]) -> "Record":
     rows = moved["boxes"].as_subclass(Tensor)
     covers = moved["covers"].as_subclass(Tensor) if "covers" in moved else torch.zeros(0, *_size(image)).byte()
     k, m, size, found = len(record.boxes), len(record.masks), _size(image), _size(record.image)
-    if len(rows) != k + 4 + len(inner := within(*found)) + len(record.points):
+    outer, inner = corners(*found), within(*found)
+    if len(rows) != k + len(outer) + len(inner) + len(record.points):
         raise BadInput(
             "the transform leaves out boxes, so it cannot be told where the picture went; take SanitizeBoundingBoxes "
             "and the like out of it."
         )
-    points = rows[k:, :2]
-    step = Geometry(found, size, homography(corners(*found), points[:4]))
-    bent = bool((step.points(inner) - points[4 : 4 + len(inner)]).abs().max() > 0.5)
+    at_corners, inside, points = rows[k:, :2].split([len(outer), len(inner), len(record.points)])
+    step = Geometry(found, size, homography(outer, at_corners))
+    bent = bool((step.points(inner) - inside).abs().max() > 0.5)
     # torchvision puts a box around a box around …; of what is turned twice, ours is the smaller one
     boxes = (clipped(rows[:k], size) if bent else step.boxes(record.boxes.double())).float()
     matrix = torch.full((3, 3), float("nan"), dtype=torch.float64) if bent else step.matrix
@@ -222,7 +223,7 @@ def landed(record: "Record", moved: Mapping[str, Any]) -> "Record":
         mask_classes=record.mask_classes[visible],
         mask_ids=record.mask_ids[visible],
         ignore=ignore,
-        points=points[4 + len(inner) :].float(),
+        points=points.float(),
         geometry=record.geometry.then(matrix, size),
     )
 

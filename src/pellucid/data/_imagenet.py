@@ -10,7 +10,7 @@ import torch
 from pellucid.data import _xml
 from pellucid.data._names import wnid_names
 from pellucid.data._pictures import SUFFIXES
-from pellucid.data._reading import names_in_folder, parsed, read_lines, whole
+from pellucid.data._reading import matlab, names_in_folder, read_lines, whole
 from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile, listed
 
@@ -41,6 +41,7 @@ class Boxed(Pictures):
     terms = TERMS
     cite = CITE
 
+    split: str = "val"
     boxes: str | None = None  # the folder of the XML files; None: where the archive puts them
 
     box_places: ClassVar[Sequence[str]] = ()
@@ -57,7 +58,8 @@ class Boxed(Pictures):
     @cached_property
     def _boxes(self) -> Path | None:
         if self.boxes is None:
-            return next((p for p in (self.folder / place for place in self.box_places) if p.is_dir()), None)
+            places = (self.folder / place.format(self.split) for place in self.box_places)
+            return next((place for place in places if place.is_dir()), None)
         folder = Path(self.boxes).expanduser()
         if not folder.is_dir():
             raise BadFile(f"{folder} is no folder; give the one that holds the XML files with boxes=.")
@@ -87,15 +89,6 @@ class Ilsvrc(Boxed):
     inside = (KAGGLE,)
 
     box_places = ("../../Annotations/CLS-LOC/{}", "Annotations/CLS-LOC/{}", "annotations/{}", "bbox/{}")
-
-    split: str = "val"
-
-    @cached_property
-    def _boxes(self) -> Path | None:
-        if self.boxes is not None:
-            return super()._boxes
-        places = (self.folder / place.format(self.split) for place in self.box_places)
-        return next((place for place in places if place.is_dir()), None)
 
     def _found(self, root: Path) -> Path | None:
         places = [root, *(root / name for name in self.inside)]
@@ -156,9 +149,7 @@ def _in_folders(top: Path, split: str, folders: Sequence[str], numbers: Mapping[
 
 def _by_devkit(kit: Path, files: Sequence[str]) -> dict[str, str]:
     """Line n is the ILSVRC2012_ID of validation picture n; meta.mat says whose WordNet id that is."""
-    from scipy.io import loadmat
-
-    synsets = parsed(kit / "meta.mat", lambda path: loadmat(path, squeeze_me=True)["synsets"], "the devkit's table")
+    synsets = matlab(kit / "meta.mat", "synsets", "the devkit's table")
     wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets}
     numbers = [whole(kit / TRUTH, line) for line in read_lines(kit / TRUTH)]
     found: dict[str, str] = {}

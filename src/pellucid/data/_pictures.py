@@ -27,16 +27,21 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", "
 
 def read(path: Path, upright: bool = True) -> "Image":
     """RGB: upright as the camera says, transparency on white, sixteen bits scaled to eight."""
-    from PIL import Image, ImageOps
-
     try:
-        with Image.open(content(path)) as opened:
-            turned = upright and opened.getexif().get(ORIENTATION, 1) != 1
-            return coloured(ImageOps.exif_transpose(opened) if turned else opened)
+        return decoded(content(path), upright)
     except (MemoryError, BadFile):
         raise
     except Exception as cause:  # decoders fail in every way there is
         raise BadFile(f"{path} cannot be read as an image ({reason(cause)}); leave it out, or put it right.") from None
+
+
+def decoded(file: "str | Path | io.BytesIO", upright: bool = True) -> "Image":
+    """The same of a file that may be in memory, with the decoder's own errors."""
+    from PIL import Image, ImageOps
+
+    with Image.open(file) as opened:
+        turned = upright and opened.getexif().get(ORIENTATION, 1) != 1
+        return coloured(ImageOps.exif_transpose(opened) if turned else opened)
 
 
 def coloured(image: "Image") -> "Image":
@@ -56,7 +61,12 @@ def coloured(image: "Image") -> "Image":
 
 def pixels(path: Path, upright: bool = True) -> UInt8[Tensor, "3 h w"]:
     """The picture of a file as a tensor."""
-    return torch.from_numpy(np.array(read(path, upright))).permute(2, 0, 1)  # in memory as it was, colours last
+    return tensor_of(read(path, upright))
+
+
+def tensor_of(image: "Image") -> UInt8[Tensor, "3 h w"]:
+    """The pixels of an RGB picture; in memory as they were, colours last."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
 def numbers(path: Path) -> Int[Tensor, "h w *c"]:

@@ -1,6 +1,6 @@
 """Records as one looks at them: the picture, its boxes, outlines, points and what is ignored, with their names."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from PIL import Image, ImageDraw
@@ -17,10 +17,10 @@ COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#d55e00", "#cc79a7", "#0
 ACROSS, GAP = 6, 6
 
 
-def preview(records: Sequence[Record], names: Sequence[str]) -> Picture:
-    """A sheet of records in rows of six."""
+def preview(records: Sequence[Record], said: Callable[[int], str]) -> Picture:
+    """A sheet of records in rows of six; `said` tells the name of a class."""
     face = font(11)
-    looks = [_look(record, names) for record in records]
+    looks = [_look(record, said) for record in records]
     width = max(look.width for look, _ in looks)
     texts = [wrapped(text, face, width) for _, text in looks]
     across, line = min(ACROSS, len(looks)), line_height(face)
@@ -37,17 +37,13 @@ def preview(records: Sequence[Record], names: Sequence[str]) -> Picture:
     return sheet
 
 
-def _look(record: Record, names: Sequence[str]) -> tuple[Picture, str]:
+def _look(record: Record, said: Callable[[int], str]) -> tuple[Picture, str]:
     """A record's tile and the words below it."""
-    said = _name(names, record.label) if record.label >= 0 else "no label"
+    name = said(record.label) if record.label >= 0 else "no label"
     if record.image.ndim == 2:
-        return _curve(record.image), said
-    others = [_name(names, c) for c in record.present if c != record.label]
-    return _marked(record), f"{said}\nalso {', '.join(others)}" if others else said
-
-
-def _name(names: Sequence[str], number: int) -> str:
-    return names[number] if number < len(names) else f"class {number}"
+        return _curve(record.image), name
+    others = [said(c) for c in record.present if c != record.label]
+    return _marked(record), f"{name}\nalso {', '.join(others)}" if others else name
 
 
 def _marked(record: Record) -> Picture:

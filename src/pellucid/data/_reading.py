@@ -82,6 +82,13 @@ def parsed(path: Path, read: Callable[[Path], Any], what: str, advice: str = AGA
         raise BadFile(f"{path} cannot be read as {what} ({reason(cause)}); {advice}.") from None
 
 
+def matlab(path: Path, variable: str, what: str = "a table of MATLAB", advice: str = AGAIN) -> Any:
+    """A variable of a .mat file."""
+    from scipy.io import loadmat
+
+    return parsed(path, lambda p: loadmat(p, squeeze_me=True)[variable], what, advice)
+
+
 def names_in_folder(folder: Path, pictures: tuple[str, ...] | None = None) -> list[str]:
     """Sorted: the folders in a folder, or the files that end so; hidden ones left out."""
     try:

@@ -7,7 +7,7 @@ picture is, and cut at a half) and its corners, which tell afterwards where ever
 no mask has no object any more.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -114,6 +114,11 @@ def _v2(transform: Any) -> Any:
     if isinstance(transform, v2.Transform):
         return transform
     raise BadInput(f"records go through torchvision's v2 transforms, not {kind(transform)}; write it as one.")
+
+
+def stacked(masks: Sequence[Bool[Tensor, "h w"]], size: tuple[int, ...]) -> Bool[Tensor, "m h w"]:
+    """Masks of one size, or none of them."""
+    return torch.stack(list(masks)) if masks else torch.zeros(0, *size, dtype=torch.bool)
 
 
 def boxes_of(masks: Bool[Tensor, "k h w"]) -> Float[Tensor, "k 4"]:

@@ -144,23 +144,26 @@ class Pictures(Stored):
         return self.folder / self.index.files[i]
 
     def record(self, i: int) -> Record:
+        return self._read(i)[0]
+
+    def _read(self, i: int) -> tuple[Record, Mapping[str, Any]]:
+        """Record i, and what was written about it."""
         image = self.picture(self.path(i))
-        size = (image.shape[1], image.shape[2])
-        found = dict(self.truth(i, size))
-        facts = {"file": self.index.files[i], **found.pop("facts", {})}
-        return made(image, self.label(i), facts, found)
+        written = self.truth(i, (image.shape[1], image.shape[2]))
+        facts = {"file": self.index.files[i], **written.get("facts", {})}
+        return made(image, self.label(i), facts, {n: v for n, v in written.items() if n != "facts"}), written
 
     def fingerprint(self) -> str:
         return digest([*self.index.labels, *self.index.files])
 
     def faults(self, i: int) -> list[str]:
         try:
-            record = self[i]
+            record, written = self._read(i)
         except PellucidError as wrong:
             return [str(wrong)]
         found = self.strange_classes(record, i)
         h, w = record.geometry.size
-        boxes = self.truth(i, (h, w)).get("boxes", torch.zeros(0, 4))
+        boxes = written.get("boxes", torch.zeros(0, 4))
         for box in boxes[~inside(boxes, h, w)].tolist():
             found.append(
                 f"{self.path(i)}: the box {[round(x, 1) for x in box]} is empty or leaves its {w} × {h} pixels."
@@ -174,10 +177,7 @@ def made(image: Tensor, label: int, facts: Mapping[str, Any], found: Mapping[str
         return Record(image, label, facts=facts)
     k = len(found.get("boxes", ()))
     masks = found.get("masks", torch.zeros(0, *image.shape[1:], dtype=torch.bool))
-    if masks.shape[1:] != image.shape[1:]:
-        (h, w), (mh, mw) = image.shape[1:], masks.shape[1:]
-        name = facts.get("file", "a picture")
-        raise BadFile(f"{name} is {w} × {h} pixels and its mask {mw} × {mh}; give both one size.")
+    fits(masks, image.shape[1:], facts.get("file", "a picture"))
     boxes = clipped(found.get("boxes", torch.zeros(0, 4)).float(), image.shape)
     seen = (boxes[:, 2:] > boxes[:, :2]).all(1)
     of_boxes = {"boxes": boxes, "classes": torch.full((k,), label), "ids": torch.arange(k)}  # before any is left out
@@ -188,6 +188,13 @@ def made(image: Tensor, label: int, facts: Mapping[str, Any], found: Mapping[str
     return Record(
         image=image, label=label, facts=dict(facts), **{n: v[seen] for n, v in of_boxes.items()}, **of_masks, **rest
     )
+
+
+def fits(mask: Tensor, size: Sequence[int], name: object) -> None:
+    """Refuse a mask that is not as large as its picture."""
+    (h, w), (mh, mw) = size, mask.shape[-2:]
+    if (h, w) != (mh, mw):
+        raise BadFile(f"{name} is {w} × {h} pixels and its mask {mw} × {mh}; give both one size.")
 
 
 def inside(boxes: Tensor, height: int, width: int) -> Tensor:
@@ -221,12 +228,7 @@ class Arrays(Stored):
         return int(self.arrays[1][i])
 
     def record(self, i: int) -> Record:
-        image = self.arrays[0][i]
-        return made(image, self.label(i), self.about(i), {})
-
-    def about(self, i: int) -> Mapping[str, Any]:
-        """The facts of record i."""
-        return {}
+        return Record(self.arrays[0][i], self.label(i))
 
     def images(self, rows: Rows = slice(None)) -> UInt8[Tensor, "n c h w"]:
         return self.arrays[0][torch.as_tensor([self._at(i) for i in self._rows(rows)])]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from pellucid.data._reading import parsed
+from pellucid.data._reading import matlab
 from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile
 
@@ -44,7 +44,9 @@ class Cars(Pictures, name="cars"):
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:  # type: ignore[override]
-        return tuple(map(str, np.atleast_1d(self._mat(self.folder / "devkit" / "cars_meta.mat", "class_names"))))
+        return tuple(
+            map(str, np.atleast_1d(matlab(self.folder / "devkit" / "cars_meta.mat", "class_names", advice=ADVICE)))
+        )
 
     @cached_property
     def _table(self) -> Path:
@@ -55,7 +57,7 @@ class Cars(Pictures, name="cars"):
 
     @cached_property
     def _annotations(self) -> Any:
-        rows = np.atleast_1d(self._mat(self._table, "annotations"))
+        rows = np.atleast_1d(matlab(self._table, "annotations", advice=ADVICE))
         lost = next((name for name in FIELDS if name not in (rows.dtype.names or ())), None)
         if lost is not None:
             what = "labels" if lost == "class" else lost
@@ -73,8 +75,3 @@ class Cars(Pictures, name="cars"):
         except (ValueError, TypeError):
             raise BadFile(f"{self._table} has a box of {row['fname']} that is not four numbers; {ADVICE}.") from None
         return {"boxes": torch.tensor([[x0 - 1, y0 - 1, x1, y1]])}
-
-    def _mat(self, path: Path, variable: str) -> Any:
-        from scipy.io import loadmat
-
-        return parsed(path, lambda p: loadmat(p, squeeze_me=True)[variable], "a table of MATLAB", ADVICE)

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import torch
 
 from pellucid.data._reading import AGAIN, parsed, reason
+from pellucid.data._record import stacked
 from pellucid.data._runs import boxes_of_xywh, mask_of
 from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile
@@ -147,15 +148,14 @@ class COCO(Pictures, name="coco", paper="arXiv:1405.0312"):
         crowds = [self._mask(thing, size) for thing in things if thing.get("iscrowd")]
         outlined = [thing for thing in single if thing.get("segmentation")]
         masks = [self._mask(thing, size) for thing in outlined]
-        none = torch.zeros(0, *size, dtype=torch.bool)
         return {
             "boxes": boxes_of_xywh([thing["bbox"] for thing in single]),
             "classes": torch.tensor([self._number(thing) for thing in single], dtype=torch.int64),
             "ids": torch.tensor([int(thing["id"]) for thing in single], dtype=torch.int64),
-            "masks": torch.stack(masks) if masks else none,
+            "masks": stacked(masks, size),
             "mask_classes": torch.tensor([self._number(thing) for thing in outlined], dtype=torch.int64),
             "mask_ids": torch.tensor([int(thing["id"]) for thing in outlined], dtype=torch.int64),
-            "ignore": torch.stack(crowds).any(0) if crowds else torch.zeros(size, dtype=torch.bool),
+            "ignore": stacked(crowds, size).any(0),
             "facts": {"id": int(image["id"])} | ({"licence": image["license"]} if "license" in image else {}),
         }
 

@@ -24,7 +24,7 @@ import torch
 from pellucid.data._names import read_names
 from pellucid.data._pictures import numbers
 from pellucid.data._reading import reason
-from pellucid.data._stored import Index, Pictures
+from pellucid.data._stored import Index, Pictures, fits
 from pellucid.errors import BadFile, BadInput, did_you_mean
 
 SIDES = ("x0", "y0", "x1", "y1")
@@ -89,15 +89,14 @@ class CSV(Pictures, name="csv"):
                     f"{self._table}, line {number}: {row['path']} is {row['label']!r} here and {line.label!r} before; "
                     f"give it one label."
                 )
-            number = line.objects
-            line.ids += range(number, number + len(here))
+            first = line.objects
+            line.ids += range(first, first + len(here))
             line.boxes += here
             line.labels += [row["label"]] * len(here)
             if row.get("mask"):  # of the one box of its line; else it is an object of its own
-                number = number if len(here) <= 1 else number + len(here)
                 line.masks.append((row["mask"], row["label"]))
-                line.mask_ids.append(number)
-            line.objects = max([number, *line.ids]) + 1
+                line.mask_ids.append(first if len(here) <= 1 else first + len(here))
+            line.objects = max([first - 1, *line.ids, *line.mask_ids]) + 1
         return found
 
     @cached_property
@@ -106,12 +105,12 @@ class CSV(Pictures, name="csv"):
             return read_names(Path(self.names).expanduser())
         words = {w for line in self._lines.values() for w in (line.label, *line.labels, *(m[1] for m in line.masks))}
         if all(w.isdecimal() for w in words if w):
-            most = max((int(w) for w in words if w), default=0)
+            most = max((int(w) for w in words if w), default=-1)
             if most > 10 * len(words) + 1000:
                 raise BadFile(
                     f"{self._table} has the label {most} among {len(words)}; say the classes with names=FILE."
                 )
-            return tuple(map(str, range(max((int(w) for w in words if w), default=-1) + 1)))
+            return tuple(map(str, range(most + 1)))
         return tuple(sorted(words - {""}))
 
     def find(self) -> Index:
@@ -126,10 +125,8 @@ class CSV(Pictures, name="csv"):
             "classes": torch.tensor([self._number(label) for label in line.labels], dtype=torch.int64),
             "ids": torch.tensor(line.ids, dtype=torch.int64),
         }
-        odd = next((mask for mask in flat if mask.shape != size), None)
-        if odd is not None:
-            (h, w), (mh, mw) = size, odd.shape
-            raise BadFile(f"{self.path(i)} is {w} × {h} pixels and its mask {mw} × {mh}; give both one size.")
+        for mask in flat:
+            fits(mask, size, self.path(i))
         if flat:
             found["masks"] = torch.stack(flat)
             found["mask_classes"] = torch.tensor([self._number(label) for _, label in line.masks])

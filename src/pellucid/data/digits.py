@@ -15,7 +15,6 @@ from torch import Tensor
 
 from pellucid.data._base import Dataset, Record
 from pellucid.data._names import DIGITS
-from pellucid.data._stored import made
 
 
 class Digits(Dataset, name="digits"):
@@ -53,4 +52,4 @@ class Digits(Dataset, name="digits"):
         return int(self._arrays[1][i])
 
     def record(self, i: int) -> Record:
-        return made(self._arrays[0][i], self.label(i), {}, {})
+        return Record(self._arrays[0][i], self.label(i))

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pellucid.data._reading import parsed
+from pellucid.data._reading import matlab
 from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile
 
@@ -52,18 +52,13 @@ class Flowers102(Pictures, name="flowers102"):
 
     @cached_property
     def _labels(self) -> Any:
-        return np.atleast_1d(self._mat("imagelabels.mat", "labels"))
+        return np.atleast_1d(matlab(self.folder / "imagelabels.mat", "labels"))
 
     def find(self) -> Index:
-        ids = [int(i) for name in SPLITS[self.split] for i in np.atleast_1d(self._mat("setid.mat", name))]
+        ids = [int(i) for name in SPLITS[self.split] for i in np.atleast_1d(matlab(self.folder / "setid.mat", name))]
         if ids and max(ids) > len(self._labels):
             raise BadFile(
                 f"{self.folder} has fewer labels than pictures: {len(self._labels)}, and picture {max(ids)} is in "
                 f"setid.mat; fetch it again."
             )
         return Index([f"jpg/image_{i:05d}.jpg" for i in ids], [int(self._labels[i - 1]) - 1 for i in ids])
-
-    def _mat(self, name: str, variable: str) -> Any:
-        from scipy.io import loadmat
-
-        return parsed(self.folder / name, lambda path: loadmat(path, squeeze_me=True)[variable], "a table of MATLAB")

@@ -14,15 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from pellucid.data._base import Dataset, Record
 from pellucid.data._names import read_names
-from pellucid.data._pictures import coloured
+from pellucid.data._pictures import coloured, decoded, tensor_of
 from pellucid.data._reading import reason
-from pellucid.data._stored import made
 from pellucid.errors import BadFile, BadInput, did_you_mean, listed, need
 
 
@@ -96,8 +91,7 @@ class HF(Dataset, name="hf"):
         return len(self._table)
 
     def __iter__(self) -> Iterator[Record]:
-        rows = enumerate(self._undecoded)
-        return (self._record(row, i) for i, row in rows)
+        return (self._record(row, i) for i, row in enumerate(self._undecoded))
 
     @cached_property
     def _undecoded(self) -> Any:
@@ -127,24 +121,16 @@ class HF(Dataset, name="hf"):
             what = "no picture" if row[image] is None else f"the label {number!r}, which is no number"
             raise BadFile(f"hf:{self.path} has {what} in row {i}; name other columns with columns=[image,label].")
         try:
-            pixels = pixels_of(_decoded(row[image]))
+            pixels = tensor_of(_picture(row[image]))
         except Exception as cause:  # decoders fail in every way there is
             raise BadFile(
                 f"{self._where} has no readable picture in row {i} ({reason(cause)}); leave it out."
             ) from None
-        return made(pixels, -1 if number is None else number, {"row": i}, {})
+        return Record(pixels, -1 if number is None else number, facts={"row": i})
 
 
-def _decoded(cell: Any) -> Any:
+def _picture(cell: Any) -> Any:
     """A picture, or its bytes where the file does not say that they are one."""
-    from PIL import Image, ImageOps
-
     if not isinstance(cell, dict):
-        return cell
-    file = cell["path"] if cell.get("bytes") is None else io.BytesIO(cell["bytes"])
-    return ImageOps.exif_transpose(Image.open(file))
-
-
-def pixels_of(image: Any) -> Tensor:
-    """A decoded picture as uint8 [3, h, w]."""
-    return torch.from_numpy(np.array(coloured(image))).permute(2, 0, 1).contiguous()
+        return coloured(cell)
+    return decoded(cell["path"] if cell.get("bytes") is None else io.BytesIO(cell["bytes"]))

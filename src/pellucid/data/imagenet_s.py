@@ -22,6 +22,7 @@ from torch import Tensor
 from pellucid.data._imagenet import CITE, Boxed, _in_folders
 from pellucid.data._pictures import numbers
 from pellucid.data._reading import names_in_folder
+from pellucid.data._record import stacked
 from pellucid.data._stored import Index
 from pellucid.errors import BadFile
 
@@ -84,7 +85,7 @@ class ImageNetS(Boxed, name="imagenet-s", paper="arXiv:2106.03149"):
         present = [int(n) for n in ids.unique() if int(n) not in (0, IGNORE)]
         if present and present[-1] > self.classes:
             raise BadFile(f"{path} has the id {present[-1]}, and there are {self.classes} classes; check classes=.")
-        masks = torch.stack([ids == n for n in present]) if present else torch.zeros(0, *ids.shape, dtype=torch.bool)
+        masks = stacked([ids == n for n in present], ids.shape)
         found |= {"masks": masks, "mask_classes": torch.tensor([n - 1 for n in present], dtype=torch.int64)}
         # a class's pixels are no one object: their ids are none of the boxes'
         found["mask_ids"] = len(found.get("boxes", ())) + torch.arange(len(masks))

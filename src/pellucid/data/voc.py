@@ -20,6 +20,7 @@ import torch
 from pellucid.data import _xml
 from pellucid.data._pictures import numbers
 from pellucid.data._reading import read_lines
+from pellucid.data._record import stacked
 from pellucid.data._stored import Index, Pictures
 from pellucid.errors import BadFile, did_you_mean
 
@@ -103,7 +104,7 @@ class VOC(Pictures, name="voc"):
         if kinds.ndim != 2 or each.shape != kinds.shape:
             raise BadFile(f"{path} and {things.parent.name} are not indices of one size; unpack them again.")
         present = [int(n) for n in each.unique() if int(n) not in (0, IGNORE)]
-        masks = torch.stack([each == n for n in present]) if present else torch.zeros(0, *each.shape, dtype=torch.bool)
+        masks = stacked([each == n for n in present], each.shape)
         of = torch.tensor([int(kinds[mask].mode().values) - 1 for mask in masks], dtype=torch.int64)
         ids = [
             n - 1 if n <= len(classes) and classes[n - 1] == c else 1000 + n for n, c in zip(present, of, strict=True)

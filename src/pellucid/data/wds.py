@@ -19,9 +19,8 @@ from typing import Annotated, Any
 
 from pellucid.data._base import Dataset, Record
 from pellucid.data._names import read_names
+from pellucid.data._pictures import decoded, tensor_of
 from pellucid.data._reading import reason
-from pellucid.data._stored import made
-from pellucid.data.hf import pixels_of
 from pellucid.errors import BadFile, BadInput, need
 from pellucid.knobs import Between
 
@@ -65,18 +64,16 @@ class WDS(Dataset, name="wds"):
             yield self._record(sample)
 
     def _record(self, sample: Any) -> Record:
-        from PIL import Image, ImageOps
-
         key = sample["__key__"]
         content = next((sample[end] for end in PICTURES if end in sample), None)
         if content is None:
             raise BadFile(f"wds:{self.path} has no picture of {key}; one of {', '.join(PICTURES)} is expected.")
         try:
-            image = pixels_of(ImageOps.exif_transpose(Image.open(io.BytesIO(content))))
+            image = tensor_of(decoded(io.BytesIO(content)))
             about = json.loads(sample["json"]) if "json" in sample else {}
             label = int(sample["cls"]) if "cls" in sample else int(about.get("label", -1))
         except Exception as cause:  # decoders fail in every way there is
             raise BadFile(
                 f"wds:{self.path} has a sample {key} that cannot be read ({reason(cause)}); leave it out."
             ) from None
-        return made(image, label, {"key": key}, {})
+        return Record(image, label, facts={"key": key})

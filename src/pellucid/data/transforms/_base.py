@@ -5,7 +5,7 @@ what a data set draws on top (red-dot)
 (x − mean) / std, of the data set or of ImageNet
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Num
@@ -43,3 +43,17 @@ class Transform(Named, family="transforms"):
             )
         wide = (-1, *[1] * (x.ndim - 1))
         return (x - torch.tensor(mean).view(wide)) / torch.tensor(std).view(wide)
+
+
+def flipped(wanted: bool) -> Any:
+    """A flip one time in two, or nothing."""
+    from torchvision.transforms import v2
+
+    return v2.RandomHorizontalFlip() if wanted else v2.Identity()
+
+
+def squared(size: int) -> Any:
+    """All of the picture, in colours, made a square of this side."""
+    from torchvision.transforms import v2
+
+    return v2.Compose([v2.RGB(), v2.Resize((size, size), antialias=True)])

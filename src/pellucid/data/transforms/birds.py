@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import torch
 
-from pellucid.data.transforms._base import Transform
+from pellucid.data.transforms._base import Transform, squared
 from pellucid.knobs import Between
 
 
@@ -27,7 +27,7 @@ class Birds(Transform, name="birds"):
         v2: Any = theirs  # its numbers are not typed
 
         if not train:
-            return v2.Compose([v2.RGB(), v2.Resize((self.size, self.size), antialias=True)])
+            return squared(self.size)
         steps = [
             v2.RGB(),
             v2.RandomHorizontalFlip(),

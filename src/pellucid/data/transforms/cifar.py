@@ -12,8 +12,7 @@ from typing import Annotated, Any
 
 import torch
 
-from pellucid.data.transforms._base import Transform
-from pellucid.data.transforms.imagenet import flipped
+from pellucid.data.transforms._base import Transform, flipped, squared
 from pellucid.knobs import Between
 
 
@@ -29,7 +28,6 @@ class CIFAR(Transform, name="cifar"):
     def picture(self, train: bool) -> Any:
         from torchvision.transforms import v2
 
-        sized = v2.Resize((self.size, self.size), antialias=True)  # nothing, where they have the size
         if not train:
-            return v2.Compose([v2.RGB(), sized])
-        return v2.Compose([v2.RGB(), sized, v2.RandomCrop(self.size, self.padding), flipped(self.flip)])
+            return squared(self.size)  # nothing, where they have the size
+        return v2.Compose([*squared(self.size).transforms, v2.RandomCrop(self.size, self.padding), flipped(self.flip)])

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 
 import torch
 
-from pellucid.data.transforms._base import Transform
-from pellucid.data.transforms.imagenet import flipped
+from pellucid.data.transforms._base import Transform, flipped, squared
 from pellucid.knobs import Between
 
 
@@ -28,4 +27,4 @@ class Enlarged(Transform, name="enlarged"):
 
         if train:
             return v2.Compose([v2.RGB(), v2.RandomResizedCrop(self.size, antialias=True), flipped(self.flip)])
-        return v2.Compose([v2.RGB(), v2.Resize((self.size, self.size), antialias=True)])
+        return squared(self.size)

@@ -10,7 +10,7 @@ The standard of LICO, CGC and GCC. With `crop=1` the shorter side becomes `size`
 
 from typing import Annotated, Any
 
-from pellucid.data.transforms._base import Transform
+from pellucid.data.transforms._base import Transform, flipped
 from pellucid.knobs import Between
 
 
@@ -31,10 +31,3 @@ class ImageNet(Transform, name="imagenet"):
         if train:
             return v2.Compose([v2.RGB(), v2.RandomResizedCrop(self.size, antialias=True), flipped(self.flip)])
         return v2.Compose([v2.RGB(), v2.Resize(self.shorter(), antialias=True), v2.CenterCrop(self.size)])
-
-
-def flipped(wanted: bool) -> Any:
-    """A flip one time in two, or nothing."""
-    from torchvision.transforms import v2
-
-    return v2.RandomHorizontalFlip() if wanted else v2.Identity()

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import torch
 
-from pellucid.data.transforms._base import Transform
+from pellucid.data.transforms._base import Transform, squared
 from pellucid.knobs import Between
 
 
@@ -35,7 +35,7 @@ class SimCLR(Transform, name="simclr", paper="arXiv:2002.05709"):
         from torchvision.transforms import v2
 
         if not train:
-            return v2.Compose([v2.RGB(), v2.Resize((self.size, self.size), antialias=True)])
+            return squared(self.size)
         colours = v2.RandomApply([v2.ColorJitter(0.4, 0.4, 0.4, 0.1)], p=0.8)
         crop = v2.RandomResizedCrop(self.size, antialias=True)
         return v2.Compose([v2.RGB(), crop, v2.RandomHorizontalFlip(), colours, v2.RandomGrayscale(0.2)])

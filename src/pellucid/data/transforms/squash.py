@@ -10,8 +10,7 @@ from typing import Annotated, Any
 
 import torch
 
-from pellucid.data.transforms._base import Transform
-from pellucid.data.transforms.imagenet import flipped
+from pellucid.data.transforms._base import Transform, flipped
 from pellucid.knobs import Between
 
 
