@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pellucid import data as data
     from pellucid import explainers as explainers
+    from pellucid import metrics as metrics
     from pellucid import networks as networks
     from pellucid import questions as questions
     from pellucid.contracts import check as check
+    from pellucid.engine import measure as measure
     from pellucid.errors import PellucidError as PellucidError
     from pellucid.explanation import Explanation as Explanation
     from pellucid.explanation import explain as explain
@@ -37,6 +39,8 @@ _HOME = {  # where each public name lives; a module is its own home
     "explain": "explanation",
     "explainers": "",
     "load_model": "networks",
+    "measure": "engine",
+    "metrics": "",
     "networks": "",
     "questions": "",
     "save_model": "networks",

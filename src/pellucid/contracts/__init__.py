@@ -1,8 +1,8 @@
 """The contract that every named thing signs, for our members and for anybody's: `pellucid check PACKAGE`.
 
 A check is a function that raises AssertionError with a sentence. Names are checked for every family, of data sets the
-records, of explainers and questions what they do to tiny models. A member may refuse a question or a network with
-an error of ours, as long as it answers somewhere.
+records, of explainers, questions and metrics what they do to tiny models. A member may refuse a question or a network
+with an error of ours, as long as it answers somewhere.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 
-from pellucid.contracts import datasets, explainers, names, questions
+from pellucid.contracts import datasets, explainers, metrics, names, questions
 from pellucid.contracts.case import Case, Refused, cases
 from pellucid.errors import PellucidError, UnknownName
 from pellucid.registry import Named
@@ -56,7 +56,7 @@ def check_member(member: type[Named]) -> Iterator[Outcome]:
     """Every check that concerns a member."""
     for one in names.CHECKS:
         yield _outcome(member.name, one, lambda one=one: one(member))
-    of_family = {"questions": questions.CHECKS, "datasets": datasets.CHECKS}
+    of_family = {"questions": questions.CHECKS, "datasets": datasets.CHECKS, "metrics": metrics.CHECKS}
     for one in of_family.get(member.family, ()):
         yield _outcome(member.name, one, lambda one=one: one(member))
     if member.family == "explainers":

@@ -35,7 +35,15 @@ class Batch:
             return model(*(images if i == self.key else beside(v) for i, v in enumerate(self.whole)))
         return model(images)
 
-    def __getitem__(self, rows: slice) -> "Batch":
+    def but(self, images: Tensor) -> "Batch":
+        """The same with other images in the place of these."""
+        if isinstance(self.whole, Mapping):
+            return Batch({**self.whole, self.key: images}, self.key)
+        if isinstance(self.whole, tuple):
+            return Batch(tuple(images if i == self.key else v for i, v in enumerate(self.whole)), self.key)
+        return Batch(images, None)
+
+    def __getitem__(self, rows: slice | Tensor) -> "Batch":
         n = len(self.images)
 
         def part(value: Any) -> Any:

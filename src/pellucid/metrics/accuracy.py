@@ -1,0 +1,39 @@
+"""Accuracy: is the label among the k classes with the greatest scores?
+
+    1 if #{s : y_s > y_label} < k, else 0
+
+Equal scores are shared out: of m classes that tie for the last r places each is in with r/m.
+
+>>> accuracy(torch.tensor([[3.0, 1.0, 2.0], [1.0, 1.0, 0.0]]), torch.tensor([2, 0]), 1).tolist()
+[0.0, 0.5]
+"""
+
+from typing import Annotated
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pellucid.metrics._base import Between, Case, Metric
+
+
+def accuracy(output: Float[Tensor, "n classes"], labels: Int[Tensor, " n"], k: int) -> Float[Tensor, " n"]:
+    """NaN where the label is -1."""
+    mine = output.gather(1, labels.clamp_min(0)[:, None])
+    above, equal = (output > mine).sum(1), (output == mine).sum(1)
+    found = ((k - above).clamp_min(0) / equal).clamp_max(1.0)
+    return torch.where(labels < 0, torch.nan, found.to(output))
+
+
+class Accuracy(Metric, name="accuracy"):
+    """Is the label among the k classes with the greatest scores?"""
+
+    scores = "model"
+    needs = ("labels",)
+    classes = True
+
+    k: Annotated[int, Between(1)] = 1
+
+    def score(self, case: Case) -> Tensor:
+        case.chances(case.output)
+        return accuracy(case.output, case.label, self.k)
