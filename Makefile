@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
-INSTALL = $(UV) pip install --quiet --python $(VENV) -c constraints.txt
+INSTALL = $(UV) pip install --quiet --python $(VENV) -c constraints.txt --override overrides.txt
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 FAST := tests/contracts src/pellucid
 WORKERS := auto
@@ -53,11 +53,11 @@ docs: $(VENV)/.dev  ## the picture of the README
 $(VENV)/bin/python: | $(UV)
 	$(UV) venv --quiet --python '>=3.11' $(VENV)
 
-$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python $(UV)
+$(VENV)/.demo: pyproject.toml constraints.txt overrides.txt | $(VENV)/bin/python $(UV)
 	$(INSTALL) -e '.[text,offline]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python $(UV)
+$(VENV)/.dev: pyproject.toml constraints.txt overrides.txt | $(VENV)/bin/python $(UV)
 	$(INSTALL) -e '.[dev]'
 	@touch $@ $(VENV)/.demo
 

@@ -28,6 +28,7 @@ class Metric(Named, family="metrics"):
     better: ClassVar[Better | None] = "higher"
     needs: ClassVar[tuple[str, ...]] = ()  # of masks, boxes, labels
     classes: ClassVar[bool] = False  # asks the model for the probability of a class
+    average: ClassVar[Literal["samples", "classes"]] = "samples"  # what a mean is taken over
     good: ClassVar[str] = "input-x-gradient"  # an explainer that does well by it on a model that looks at one thing
     facts: ClassVar[Mapping[str, str]] = {}  # of the card, where they are not knobs
 
