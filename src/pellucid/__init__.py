@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pellucid import networks as networks
     from pellucid import questions as questions
     from pellucid.contracts import check as check
+    from pellucid.engine import agreement as agreement
+    from pellucid.engine import evaluate as evaluate
     from pellucid.engine import measure as measure
     from pellucid.errors import PellucidError as PellucidError
     from pellucid.explanation import Explanation as Explanation
@@ -25,17 +27,21 @@ if TYPE_CHECKING:
     from pellucid.networks import save_model as save_model
     from pellucid.networks import transform_of as transform_of
     from pellucid.registry import catalog as catalog
+    from pellucid.results import Results as Results
     from pellucid.subject import Subject as Subject
 
 __version__ = "0.1.0"
 
 _HOME = {  # where each public name lives; a module is its own home
     "Explanation": "explanation",
+    "Results": "results",
     "PellucidError": "errors",
     "Subject": "subject",
+    "agreement": "engine",
     "catalog": "registry",
     "check": "contracts",
     "data": "",
+    "evaluate": "engine",
     "explain": "explanation",
     "explainers": "",
     "load_model": "networks",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pellucid.contracts.case import NETWORKS, Refused, images, model, sample
 from pellucid.contracts.explainers import _same, _state
-from pellucid.engine.measure import measure
+from pellucid.engine import measure
 from pellucid.errors import BadInput, BadModel, BadQuestion
 from pellucid.explanation import explain
 from pellucid.metrics import Metric

@@ -1,3 +1,5 @@
 """Measuring: one metric of some maps, or all metrics of all explainers over a data set."""
 
-from pellucid.engine.measure import measure as measure
+from pellucid.engine._agreement import agreement as agreement
+from pellucid.engine._evaluate import evaluate as evaluate
+from pellucid.engine._measure import measure as measure

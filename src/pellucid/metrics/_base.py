@@ -8,6 +8,7 @@ metric's name is on its card, which has a stable id.
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import KW_ONLY
 from typing import ClassVar, Literal
 
 from torch import Tensor
@@ -16,7 +17,7 @@ from pellucid.knobs import Between
 from pellucid.metrics._case import Case
 from pellucid.registry import Named
 
-__all__ = ["Between", "Case", "Metric"]
+__all__ = ["Between", "Case", "Curved", "Metric"]
 
 Better = Literal["higher", "lower"]
 
@@ -36,10 +37,6 @@ class Metric(Named, family="metrics"):
         """[n], NaN where it is undefined."""
         raise NotImplementedError
 
-    def curve(self, case: Case) -> Tensor | None:
-        """[n, s]: the numbers behind the score, where they are a curve; what `keep=curve` keeps."""
-        return None
-
     @property
     def card(self) -> dict[str, str]:
         """What decides its numbers: baseline, unit, step, scored class and scale, tie rule."""
@@ -49,3 +46,14 @@ class Metric(Named, family="metrics"):
     def card_id(self) -> str:
         """Eight digits of the card."""
         return hashlib.sha256(json.dumps(self.card, sort_keys=True).encode()).hexdigest()[:8]
+
+
+class Curved(Metric):
+    """Abstract: a metric with a curve behind its number, which `curve=true` keeps in a column of the results."""
+
+    _: KW_ONLY
+    curve: bool = False
+
+    def trace(self, case: Case) -> Tensor:
+        """[n, s]: the curve."""
+        raise NotImplementedError

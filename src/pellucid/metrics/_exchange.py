@@ -26,7 +26,7 @@ from torch import Tensor
 
 from pellucid.maths.blur import gaussian_blur
 from pellucid.maths.curves import area, equal_steps, exchanged, steps_of
-from pellucid.metrics._base import Case, Metric
+from pellucid.metrics._base import Case, Curved
 
 Protocol = Literal["sound", "rise", "group-cam", "paper", "reproduction", "published"]
 Filling = Literal["mean", "zeros", "blur"]
@@ -56,7 +56,7 @@ WAYS: dict[Protocol, Way] = {
 }
 
 
-class Exchange(Metric):
+class Exchange(Curved):
     """Abstract: the curve while pixels are exchanged, and its area. `scored` none: as the protocol has it."""
 
     classes = True
@@ -69,17 +69,13 @@ class Exchange(Metric):
         raise NotImplementedError
 
     def score(self, case: Case) -> Tensor:
-        y = self.curve(case)
-        assert y is not None
+        y = self.trace(case)
         a = area(y) if y.shape[1] > 1 else y[:, 0]
         return a * (y.shape[1] - 1) / y.shape[1] if self.protocol == "reproduction" else a
 
-    def curve(self, case: Case) -> Tensor | None:
+    def trace(self, case: Case) -> Tensor:
         """[n, s]: the probability after every step."""
-        return case.once_here(self._key(), lambda: self._curve(case))
-
-    def _key(self) -> str:
-        return f"curve of {self}"
+        return case.once_here(self.but(curve=False), lambda: self._curve(case))
 
     def _curve(self, case: Case) -> Tensor:
         start, end = self.ends(case)

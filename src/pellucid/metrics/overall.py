@@ -6,16 +6,15 @@
 (Insertion(protocol='rise'), Deletion(protocol='rise'))
 """
 
-import torch
 from torch import Tensor
 
-from pellucid.metrics._base import Case, Metric
+from pellucid.metrics._base import Case, Curved
 from pellucid.metrics._exchange import Filling, Protocol, Scored
 from pellucid.metrics.deletion import Deletion
 from pellucid.metrics.insertion import Insertion
 
 
-class Overall(Metric, name="overall", paper="arXiv:2103.13859"):
+class Overall(Curved, name="overall", paper="arXiv:2103.13859"):
     """How much sooner does the class appear than it vanishes?"""
 
     classes = True
@@ -39,10 +38,10 @@ class Overall(Metric, name="overall", paper="arXiv:2103.13859"):
         insertion, deletion = self.parts()
         return insertion.score(case) - deletion.score(case)
 
-    def curve(self, case: Case) -> Tensor | None:
+    def trace(self, case: Case) -> Tensor:
         """[n, s]: insertion's less deletion's, after the same steps."""
-        insertion, deletion = (part.curve(case) for part in self.parts())
-        return torch.sub(insertion, deletion) if insertion is not None and deletion is not None else None
+        insertion, deletion = (part.trace(case) for part in self.parts())
+        return insertion - deletion
 
     @property
     def card(self) -> dict[str, str]:

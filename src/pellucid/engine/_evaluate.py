@@ -1,0 +1,408 @@
+"""Evaluate: all metrics of all explainers over a data set, each number kept as soon as it is there.
+
+results = pl.evaluate(model, "scenes:length=200", explainers=["grad-cam", "gradient"], metrics=["insertion", "sch"],
+                      out="runs/x")
+
+Explains once, measures many. Rows are written range by range into `out`; what is there already is not computed again,
+so a run that was stopped goes on, and one more metric costs that metric. Several processes share the ranges out among
+themselves and write into one folder: `workers=N`, or torchrun.
+"""
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import pellucid
+from pellucid.engine._source import SPAN, Foreign, Range, Source, source_of
+from pellucid.errors import BadFile, BadInput, PellucidError, kind
+from pellucid.explainers import Explainer
+from pellucid.explanation import Ask, _check, _moved, _Placed, _question, explain
+from pellucid.files import writable
+from pellucid.grammar import read_list
+from pellucid.knobs import fingerprint
+from pellucid.metrics import Case, Metric
+from pellucid.metrics._base import Curved
+from pellucid.networks._load import card_of
+from pellucid.questions import Question
+from pellucid.results import Results
+from pellucid.results.store import Key, Store, task_id
+from pellucid.subject import Subject, as_batch, undisturbed
+from pellucid.subject.state import unwrapped
+
+ALWAYS = ("accuracy:k=1", "accuracy:k=5", "confidence")  # a saliency number stands beside the accuracy of its model
+PATIENCE = 3600.0  # seconds that the shares of other processes may take without a sign
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An explainer with a question, or the model alone."""
+
+    explainer: Explainer | None
+    question: Question | None
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """How its rows call it."""
+        if self.explainer is None:
+            return "none", "none"
+        return str(self.explainer), str(self.question) if self.explainer.asked else "none"
+
+
+@dataclass
+class Plan:
+    """What is to be measured: tasks by name, those of one explainer together."""
+
+    asked: list[Asked]
+    metrics: list[Metric]  # of maps and explainers
+    of_model: list[Metric]
+    facts: dict[str, str]  # what all tasks have in common
+    ids: dict[tuple[int, str], str] = field(default_factory=dict)  # (which asked, metric) -> task
+    tasks: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for i, one in enumerate(self.asked):
+            for metric in self.of(i):
+                explainer, ask = one.names
+                task = {
+                    "explainer": explainer, "ask": ask, "metric": str(metric), "better": metric.better or "neither",
+                    "average": metric.average, "protocol": metric.card_id, **self.facts,
+                }  # fmt: skip
+                self.ids[i, str(metric)] = name = task_id(task)
+                self.tasks[name] = task | {"card": metric.card}  # type: ignore[dict-item]
+
+    def of(self, i: int) -> list[Metric]:
+        """The metrics of an entry."""
+        return self.of_model if self.asked[i].explainer is None else self.metrics
+
+    def missing(self, i: int, start: int, stop: int, there: set[Key]) -> list[Metric]:
+        """The metrics of an entry without rows for these samples."""
+        return [m for m in self.of(i) if Key(self.ids[i, str(m)], start, stop) not in there]
+
+
+def evaluate(
+    model: nn.Module,
+    dataset: Any,
+    explainers: str | Explainer | Sequence[str | Explainer] = "grad-cam",
+    metrics: str | Metric | Sequence[str | Metric] = ("insertion", "deletion"),
+    ask: Ask | Sequence[Ask] | None = None,
+    out: str | Path | None = None,
+    seed: int = 0,
+    *,
+    target: str | int = "label",
+    transform: Any = None,
+    batch_size: int | None = None,
+    workers: int = 1,
+    loaders: int = 0,
+    name: str | None = None,
+    device: str | torch.device | None = None,
+    input: str | int | None = None,
+    output: Any = None,
+    progress: bool = False,
+) -> Results:
+    """Measure explainers on a data set, with the accuracy and confidence of the model beside them.
+
+    dataset: a data set or its text form; any map-style or iterable source of (image, label) or (image, label,
+    {"masks": …, "boxes": …}), single or in batches, called `name` in the rows. target: the class that is explained, the
+    label (the predicted class where there is none), "predicted", or a number. transform: how pictures become inputs;
+    none: the model's own where pl.load_model attached one, else the data set's. out: a folder; None keeps the rows in
+    memory. batch_size: the most rows in any one forward. workers: processes; loaders: processes that read pictures.
+    """
+    if not isinstance(model, nn.Module):
+        raise BadInput(f"model is {kind(model)}; give a torch.nn.Module (see pl.load_model).")
+    if batch_size is not None and batch_size < 1:
+        raise BadInput(f"batch_size is {batch_size}; give at least 1, or None.")
+    model = unwrapped(model)
+    card = card_of(model)
+    transform = card.transform() if transform is None and card is not None else transform
+    source = source_of(dataset, transform, name, loaders)
+    if isinstance(source, Foreign) and not source.name:
+        if out is not None:
+            raise BadInput("the data has no name by which its rows are found again; give name=.")
+        source.name = type(dataset).__name__
+    if not (target in ("label", "predicted") or isinstance(target, int)):
+        raise BadInput(f"target is {target!r}; give label, predicted, or the number of a class.")
+    plan = _plan(model, source, explainers, metrics, ask, seed, target, output)
+    if out is not None:
+        writable(out)
+    share = Share.of_environment()
+    options = _Options(target, batch_size, seed, device, input, output)
+    if workers > 1 and share.of == 1:
+        return _by_workers(model, source, plan, options, out, workers, progress)
+    if share.of > 1 and out is None:
+        raise BadInput("several processes need a folder in common; give out=.")
+    store = Store(out)
+    _run(model, source, plan, options, store, share, progress)
+    return _finished(source, plan, store, share)
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which ranges are this process's."""
+
+    rank: int = 0
+    of: int = 1
+
+    @classmethod
+    def of_environment(cls) -> "Share":
+        """As torchrun says it."""
+        return cls(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
+
+    def mine(self, number: int) -> bool:
+        return number % self.of == self.rank
+
+
+@dataclass(frozen=True)
+class _Options:
+    target: str | int
+    batch_size: int | None
+    seed: int
+    device: Any
+    input: str | int | None
+    output: Any
+
+
+def _plan(
+    model: nn.Module, source: Source, explainers: Any, metrics: Any, ask: Any, seed: int, target: Any, output: Any
+) -> Plan:
+    made = [Explainer.make(one) for one in _several(explainers)]
+    wanted = [Metric.make(one) for one in _several(metrics)]
+    asks = [None] if ask is None else list(ask) if isinstance(ask, list | tuple) else [ask]
+    asked = [Asked(None, None)]
+    for explainer in made:
+        for one in asks if explainer.asked else asks[:1]:
+            asked.append(Asked(explainer, _question(one if one is not None else explainer.asks)))
+    always = [Metric.make(one) for one in ALWAYS]
+    of_model = list(dict.fromkeys([*always, *(m for m in wanted if m.scores == "model")]))
+    of_maps = list(dict.fromkeys(m for m in wanted if m.scores != "model"))
+    facts = {
+        "model": _model_text(model), "data": source.name, "data state": source.mark, "transform": source.transform,
+        "explains": str(target), "seed": str(seed), "version": pellucid.__version__,
+    }  # fmt: skip
+    if output is not None:
+        facts["output"] = str(output) if isinstance(output, str | int) else fingerprint(output)
+    return Plan(list(dict.fromkeys(asked)), of_maps, of_model, facts)
+
+
+def _several(things: Any) -> list[Any]:
+    """A list, of one thing or of text forms in a text."""
+    if isinstance(things, str):
+        return list(read_list(things))
+    return list(things) if isinstance(things, list | tuple) else [things]
+
+
+def _model_text(model: nn.Module) -> str:
+    """The text form it was loaded by, or its class, and sixteen digits of all its weights."""
+    card = card_of(model)
+    digest = hashlib.sha256()
+    for key, value in model.state_dict().items():
+        if isinstance(value, Tensor):
+            digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return f"{card.network if card else type(model).__name__} {digest.hexdigest()[:16]}"
+
+
+# --- the work ---------------------------------------------------------------------------------------------------------
+
+
+def _run(
+    model: nn.Module, source: Source, plan: Plan, options: _Options, store: Store, share: Share, progress: bool
+) -> None:
+    """This process's ranges, those without rows."""
+    from pellucid.show.progress import track
+
+    there = store.keys()
+    count = source.count()
+    wanted = None if count is None else [n for n in range(-(-count // SPAN)) if share.mine(n)]
+    if wanted is not None and count is not None:
+        spans = [(n * SPAN, min(count, (n + 1) * SPAN)) for n in wanted]
+        wanted = [
+            n
+            for n, span in zip(wanted, spans, strict=True)
+            if any(plan.missing(i, *span, there) for i in range(len(plan.asked)))
+        ]
+        if not wanted:
+            return
+    with _Placed(model, options.device), undisturbed(model, options.seed):
+        colour = source.colour()
+        for part in track(_mine(source, wanted, share), "measuring", progress, None if wanted is None else len(wanted)):
+            _measure(model, part, colour, plan, options, store, there)
+
+
+def _mine(source: Source, wanted: list[int] | None, share: Share) -> Iterator[Range]:
+    for part in source.ranges(wanted):
+        if share.mine(part.start // SPAN):
+            yield part
+
+
+def _measure(
+    model: nn.Module, part: Range, colour: Tensor | None, plan: Plan, options: _Options, store: Store, there: set[Key]
+) -> None:
+    """One range: the model's own numbers, then explainer by explainer."""
+    todo = {i: plan.missing(i, part.start, part.stop, there) for i in range(len(plan.asked))}
+    if not any(todo.values()):
+        return
+    subject = Subject(model, output=options.output, batch_size=options.batch_size, seed=options.seed)
+    batch = _moved(as_batch(part.images, options.input), model)
+    images = batch.images
+    _check(images, model)
+    subject.batch = batch
+    labels = part.labels.to(images.device)
+    case = Case(subject, batch, labels, labels=labels, colour=None if colour is None else colour.to(images))
+    case.target = _target(case, labels, options.target)
+    masks, case.boxes = part.masks(case.target.cpu()), _on(part.boxes(case.target.cpu()), images)
+    case.masks = None if masks is None else masks.to(images.device)
+    for i, metrics in todo.items():
+        if metrics:
+            asked = plan.asked[i]
+            here = case if asked.explainer is None else _explained(case, asked, options)
+            _keep(part, here, [(plan.ids[i, str(m)], m) for m in metrics], plan, store)
+
+
+def _target(case: Case, labels: Tensor, wanted: str | int) -> Tensor:
+    """The classes that are explained."""
+    if isinstance(wanted, int):
+        return torch.full_like(labels, wanted)
+    if case.output.ndim != 2:
+        return labels if wanted == "label" else torch.full_like(labels, -1)
+    predicted = case.predicted
+    if wanted == "predicted":
+        return predicted
+    return torch.where((labels < 0) | (labels >= case.output.shape[1]), predicted, labels)
+
+
+def _on(boxes: list[Tensor] | None, images: Tensor) -> list[Tensor] | None:
+    return None if boxes is None else [one.to(images.device) for one in boxes]
+
+
+def _explained(case: Case, asked: Asked, options: _Options) -> Case:
+    """The case with the maps of an explainer."""
+    assert asked.explainer is not None
+    assert asked.question is not None
+    e = explain(
+        case.subject.model, case.batch.whole, asked.explainer, asked.question,
+        target=case.target if asked.question.targeted else None, batch_size=options.batch_size or case.rows,
+        seed=options.seed, input=case.batch.key, output=options.output,
+    )  # fmt: skip
+    maps = e.maps.unsqueeze(-2) if e.maps.ndim == 2 else e.maps
+    return case.of(maps, asked.explainer, asked.question)
+
+
+def _keep(part: Range, case: Case, metrics: list[tuple[str, Metric]], plan: Plan, store: Store) -> None:
+    """The numbers of one explainer on one range, into the store."""
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("task", "sample", "label", "target", "value", "curve", "seconds")
+    }
+    n = case.n
+    for task, metric in metrics:
+        start = time.perf_counter()
+        value, curve = _scored(metric, case)
+        seconds = (time.perf_counter() - start) / n
+        columns["task"] += [task] * n
+        columns["sample"] += range(part.start, part.stop)
+        columns["label"] += part.labels.tolist()
+        columns["target"] += case.target.tolist()
+        columns["value"] += value.tolist()
+        columns["curve"] += [None] * n if curve is None else curve.tolist()
+        columns["seconds"] += [seconds] * n
+    keys = [Key(task, part.start, part.stop) for task, _ in metrics]
+    store.put(keys, {task: plan.tasks[task] for task, _ in metrics}, columns)
+
+
+def _scored(metric: Metric, case: Case) -> tuple[Tensor, Tensor | None]:
+    """The numbers of a metric; undefined where the data lacks what it needs, and for what is always measured where the
+    model is no classifier."""
+    found = {"masks": case.masks, "boxes": case.boxes, "labels": case.labels}
+    undefined = torch.full((case.n,), torch.nan), None
+    if any(found[name] is None for name in metric.needs):
+        return undefined
+    try:
+        value = metric.score(case).detach().float().cpu()
+        curve = metric.trace(case) if isinstance(metric, Curved) and metric.curve else None
+    except PellucidError:
+        if str(metric) in ALWAYS:
+            return undefined
+        raise
+    return value, None if curve is None else curve.detach().float().cpu()
+
+
+# --- several processes ------------------------------------------------------------------------------------------------
+
+
+def _finished(source: Source, plan: Plan, store: Store, share: Share) -> Results:
+    """All rows of the plan, when the shares of all processes are there."""
+    if share.of > 1:
+        _await(source, plan, store)
+    if share.rank == 0:
+        store.merge()
+    return Results.of(store, list(plan.tasks))
+
+
+def _await(source: Source, plan: Plan, store: Store) -> None:
+    count = source.count()
+    if count is None:
+        raise BadInput(
+            "a stream has no end that several processes could agree on; give data with a length, or one process."
+        )
+    spans = [(start, min(count, start + SPAN)) for start in range(0, count, SPAN)]
+    wanted = {Key(task, *span) for task in plan.tasks for span in spans}
+    sign, left = time.monotonic(), -1
+    while missing := wanted - store.keys():
+        if len(missing) != left:
+            sign, left = time.monotonic(), len(missing)
+        if time.monotonic() - sign > PATIENCE:
+            raise BadFile(f"{len(missing)} parts of other processes have not come; run again, what is there is kept.")
+        time.sleep(0.2)
+
+
+def _by_workers(
+    model: nn.Module, source: Source, plan: Plan, options: _Options, out: Any, workers: int, progress: bool
+) -> Results:
+    """So many processes of this machine."""
+    if source.count() is None:
+        raise BadInput("a stream is read by one process; leave out workers=, or give data with a length.")
+    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="pellucid-"))
+    context = torch.multiprocessing.get_context("spawn")
+    threads = max(1, torch.get_num_threads() // workers)
+    said = context.SimpleQueue()
+    model = model.cpu() if options.device is not None else model
+    jobs = [
+        context.Process(
+            target=_work, args=(model, source, plan, options, folder, Share(i, workers), threads, said), daemon=True
+        )
+        for i in range(workers)
+    ]
+    try:
+        for job in jobs:
+            job.start()
+        for job in jobs:
+            job.join()
+    finally:
+        for job in jobs:
+            if job.is_alive():
+                job.terminate()
+    if not said.empty():
+        raise said.get()
+    failed = next((job for job in jobs if job.exitcode), None)
+    if failed is not None:
+        raise BadFile(f"a worker was stopped (exit code {failed.exitcode}); run again, what is there is kept.")
+    store = Store(folder)
+    store.merge()
+    return Results.of(store, list(plan.tasks))
+
+
+def _work(
+    model: nn.Module, source: Source, plan: Plan, options: _Options, folder: Path, share: Share, threads: int, said: Any
+) -> None:
+    torch.set_num_threads(threads)
+    try:
+        _run(model, source, plan, options, Store(folder), share, False)
+    except PellucidError as error:
+        said.put(error)

@@ -1,0 +1,225 @@
+"""Where samples come from: a data set of ours, any map-style or iterable source, in ranges of one size.
+
+A range is the unit of work: samples 0 to 31, 32 to 63, … It is the same in any number of processes and after a
+resumption, and so are its numbers, to the bit.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from pellucid.data import Dataset, Record
+from pellucid.data._batches import Batch as Loaded
+from pellucid.data._batches import batches
+from pellucid.data.transforms import Transform
+from pellucid.errors import BadInput, kind
+from pellucid.knobs import fingerprint
+
+SPAN = 32  # samples of a range
+
+
+@dataclass
+class Range:
+    """Some samples: their images and what is known of them."""
+
+    start: int
+    images: Tensor  # [n, c, h, w]
+    labels: Tensor  # int64 [n], -1 where there is none
+    records: Sequence[Any] = ()  # Record, or a mapping with masks and boxes; () where nothing is known
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.images)
+
+    def masks(self, classes: Tensor) -> Tensor | None:
+        """uint8 [n, h, w] of these classes; None where nothing is known of any sample."""
+        if not self.records:
+            return None
+        size = self.images.shape[2:] if self.images.ndim > 3 else (1, self.images.shape[-1])
+        return torch.stack([_mask(r, int(c), tuple(size)) for r, c in zip(self.records, classes.tolist(), strict=True)])
+
+    def boxes(self, classes: Tensor) -> list[Tensor] | None:
+        """n times [k, 4], an object of the class each."""
+        if not self.records:
+            return None
+        return [_boxes(r, int(c)) for r, c in zip(self.records, classes.tolist(), strict=True)]
+
+
+def _mask(record: Any, number: int, size: tuple[int, ...]) -> Tensor:
+    if isinstance(record, Record):
+        known = record.masks.shape[1:] == torch.Size(size)
+        return record.truth(number) if known else torch.zeros(size, dtype=torch.uint8)
+    mask = record.get("masks", record.get("mask"))
+    return torch.zeros(size, dtype=torch.uint8) if mask is None else torch.as_tensor(mask).byte().view(size)
+
+
+def _boxes(record: Any, number: int) -> Tensor:
+    if isinstance(record, Record):
+        return record.boxes_for(number)
+    boxes = record.get("boxes")
+    return torch.zeros(0, 4) if boxes is None else torch.as_tensor(boxes, dtype=torch.float32).view(-1, 4)
+
+
+class Source(Protocol):
+    """Samples in ranges."""
+
+    name: str  # the text form
+    mark: str  # whether it is the same as it was
+    transform: str
+
+    def count(self) -> int | None:
+        """How many samples there are; None of a stream."""
+        ...
+
+    def ranges(self, wanted: Iterable[int] | None) -> Iterator[Range]:
+        """The ranges with these numbers, or all, in their order."""
+        ...
+
+    def colour(self) -> Tensor | None:
+        """[c]: the mean colour of the data, as the model sees it."""
+        ...
+
+
+@dataclass
+class Named:
+    """A data set of ours, through a transform."""
+
+    data: Dataset
+    view: Any  # a transform: an object, a v2 transform, or None for the data set's own
+    loaders: int = 0
+
+    def __post_init__(self) -> None:
+        self.name, self.mark = str(self.data), self.data.fingerprint() if not self.data.streamed else "stream"
+        self._batches = batches(self.data, transform=self.view, batch_size=SPAN, workers=self.loaders, truth=True)
+        view = self._batches.view.transform
+        self.transform = str(view) if isinstance(view, Transform) else fingerprint(view)
+
+    def count(self) -> int | None:
+        return None if self.data.streamed else len(self.data)
+
+    def ranges(self, wanted: Iterable[int] | None) -> Iterator[Range]:
+        if self.data.streamed:
+            chosen = None if wanted is None else set(wanted)
+            for i, batch in enumerate(self._batches):
+                if chosen is None or i in chosen:
+                    yield Range(i * SPAN, batch.images, batch.labels, batch.records)
+            return
+        count = len(self.data)
+        numbers = range(-(-count // SPAN)) if wanted is None else sorted(wanted)
+        rows = [row for n in numbers for row in range(n * SPAN, min(count, (n + 1) * SPAN))]
+        if rows:
+            self._batches.rows = rows
+            self._batches.__dict__.pop("_chosen", None)
+            for n, batch in zip(numbers, self._batches, strict=True):
+                yield Range(n * SPAN, batch.images, batch.labels, batch.records)
+
+    def colour(self) -> Tensor | None:
+        if self.data.kind != "images":
+            return None
+        mean = torch.tensor(self.data.mean)
+        _, numbers = self._batches.view._steps
+        view = self._batches.view.transform
+        if isinstance(view, Transform):
+            at, spread = (torch.tensor(v) for v in view.numbers(self.data))
+        elif numbers is not None:  # v2.Normalize
+            at, spread = torch.as_tensor(numbers.mean), torch.as_tensor(numbers.std)
+        else:
+            return None
+        return (mean - at) / spread
+
+
+@dataclass
+class Foreign:
+    """Anything that gives samples or batches: (image, label), (image, label, {"masks": …, "boxes": …}), images."""
+
+    samples: Any
+    name: str
+    mark: str = "named"
+    transform: str = "as given"
+    _count: int | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        indexed = hasattr(self.samples, "__getitem__") and hasattr(self.samples, "__len__")
+        self.indexed = indexed and not isinstance(self.samples, list | tuple)
+        self._count = len(self.samples) if self.indexed else None
+
+    def count(self) -> int | None:
+        return self._count
+
+    def ranges(self, wanted: Iterable[int] | None) -> Iterator[Range]:
+        chosen = None if wanted is None else sorted(wanted)
+        if self.indexed and self._count is not None:
+            for n in range(-(-self._count // SPAN)) if chosen is None else chosen:
+                stop = min(self._count, (n + 1) * SPAN)
+                yield _gathered(n * SPAN, [_sample(self.samples[i]) for i in range(n * SPAN, stop)])
+            return
+        some: list[Any] = []
+        number = 0
+        for sample in _singles(self.samples):
+            some.append(sample)
+            if len(some) == SPAN:
+                if chosen is None or number in chosen:
+                    yield _gathered(number * SPAN, some)
+                some, number = [], number + 1
+        if some and (chosen is None or number in chosen):
+            yield _gathered(number * SPAN, some)
+
+    def colour(self) -> Tensor | None:
+        return None
+
+
+Sample = tuple[Tensor, int, Any]
+
+
+def _sample(item: Any) -> Sample:
+    """One sample of a map-style source."""
+    if isinstance(item, Record):
+        return item.image, item.label, item
+    image, *rest = item if isinstance(item, tuple | list) else (item,)
+    if not isinstance(image, Tensor) or not image.is_floating_point():
+        found = image.dtype if isinstance(image, Tensor) else kind(image)
+        raise BadInput(
+            f"a sample's image is {found}; give float tensors as the model wants them: (image, label), or "
+            f"(image, label, {{'masks': …, 'boxes': …}})."
+        )
+    label = int(rest[0]) if rest and not isinstance(rest[0], Mapping) else -1
+    known = next((part for part in rest if isinstance(part, Mapping)), None)
+    return image, label, known
+
+
+def _singles(items: Any) -> Iterator[Sample]:
+    """One sample after another, of samples or of batches."""
+    for item in items:
+        if isinstance(item, Loaded):
+            records = item.records or (None,) * len(item.images)
+            yield from zip(item.images, item.labels.tolist(), records, strict=True)
+            continue
+        image, *rest = item if isinstance(item, tuple | list) else (item,)
+        if not isinstance(image, Tensor) or image.ndim < 4:
+            yield _sample(item)
+            continue
+        labels = rest[0].tolist() if rest and isinstance(rest[0], Tensor) else [-1] * len(image)
+        known = next((part for part in rest if isinstance(part, Mapping)), {})
+        each = [{key: value[i] for key, value in known.items()} or None for i in range(len(image))]
+        yield from zip(image, labels, each, strict=True)
+
+
+def _gathered(start: int, some: Sequence[Sample]) -> Range:
+    images, labels, known = zip(*some, strict=True)
+    sizes = {tuple(image.shape) for image in images}
+    if len(sizes) > 1:
+        raise BadInput(f"the images of samples {start} to {start + len(some) - 1} differ in size; make them one size.")
+    records = tuple({} if one is None else one for one in known) if any(one is not None for one in known) else ()
+    return Range(start, torch.stack(images), torch.tensor(labels), records)
+
+
+def source_of(data: Any, transform: Any, name: str | None, loaders: int = 0) -> Source:
+    """The source that an argument means."""
+    if isinstance(data, str | Dataset):
+        return Named(Dataset.make(data), transform, loaders)
+    if not isinstance(data, Iterable) and not hasattr(data, "__getitem__"):
+        raise BadInput(f"the data is {kind(data)}; give a data set, its text form, or something that yields samples.")
+    return Foreign(data, name or "")
