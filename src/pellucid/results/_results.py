@@ -9,7 +9,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -46,7 +46,7 @@ class Results:
     def frame(self) -> pd.DataFrame:
         """Every row, read when it is first looked at."""
         given: Any = self._given
-        return given() if callable(given) else given
+        return cast(pd.DataFrame, given() if callable(given) else given)
 
     @property
     def _rows(self) -> Frame:
