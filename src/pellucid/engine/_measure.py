@@ -27,7 +27,7 @@ def measure(
     x: Any,
     e: Explanation | Tensor | str | Explainer | None,
     metric: str | Metric,
-    masks: Tensor | None = None,
+    masks: Any = None,
     boxes: Boxes | None = None,
     labels: Target = None,
     *,
@@ -135,14 +135,14 @@ def fitting_maps(maps: Tensor, images: Tensor) -> Tensor:
     return maps.detach().to(images.device).float().view(wanted[0], *size_of(images))
 
 
-def fitting_masks(masks: Tensor | None, images: Tensor) -> Tensor | None:
+def fitting_masks(masks: Any, images: Tensor) -> Tensor | None:
     """uint8 [n, h, w] of 0, 1 and 255."""
     if masks is None:
         return None
     wanted = (len(images), *size_of(images))
-    if not isinstance(masks, Tensor) or tuple(masks.shape) != wanted:
-        found = tuple(masks.shape) if isinstance(masks, Tensor) else kind(masks)
-        raise BadInput(f"the masks are {found}; give a tensor {list(wanted)}, of the images' size.")
+    masks = torch.as_tensor(masks)
+    if tuple(masks.shape) != wanted:
+        raise BadInput(f"the masks are {tuple(masks.shape)}; give a tensor {list(wanted)}, of the images' size.")
     if masks.dtype not in (torch.bool, torch.uint8) or bool(((masks > 1) & (masks != IGNORED)).any()):
         raise BadInput(
             f"the masks are {masks.dtype} with values up to {float(masks.max()):g}; give bool, or uint8 with 1 for the "

@@ -6,7 +6,7 @@ resumption, and so are its numbers, to the bit.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,29 +63,11 @@ def _boxes(record: Any, number: int) -> Tensor:
     return torch.zeros(0, 4) if boxes is None else torch.as_tensor(boxes, dtype=torch.float32).view(-1, 4)
 
 
-class Source(Protocol):
-    """Samples in ranges."""
-
-    name: str  # the text form
-    mark: str  # whether it is the same as it was
-    transform: str
-
-    def count(self) -> int | None:
-        """How many samples there are; None of a stream."""
-        ...
-
-    def ranges(self, wanted: Iterable[int] | None) -> Iterator[Range]:
-        """The ranges with these numbers, or all, in their order."""
-        ...
-
-    def colour(self) -> Tensor | None:
-        """[c]: the mean colour of the data, as the model sees it."""
-        ...
-
-
 @dataclass
 class Named:
-    """A data set of ours, through a transform."""
+    """A data set of ours, through a transform.
+
+    `name` is its text form, `mark` whether it is the same as it was; a range is asked for by its number."""
 
     data: Dataset
     view: Any  # a transform: an object, a v2 transform, or None for the data set's own
@@ -98,9 +80,11 @@ class Named:
         self.transform = str(view) if isinstance(view, Transform) else fingerprint(view)
 
     def count(self) -> int | None:
+        """How many samples there are; None of a stream."""
         return None if self.data.streamed else len(self.data)
 
     def ranges(self, wanted: Iterable[int] | None) -> Iterator[Range]:
+        """The ranges with these numbers, or all, in their order."""
         if self.data.streamed:
             chosen = None if wanted is None else set(wanted)
             for i, batch in enumerate(self._batches):
@@ -117,6 +101,7 @@ class Named:
                 yield Range(n * SPAN, batch.images, batch.labels, batch.records)
 
     def colour(self) -> Tensor | None:
+        """[c]: the mean colour of the data, as the model sees it."""
         if self.data.kind != "images":
             return None
         mean = torch.tensor(self.data.mean)
@@ -171,6 +156,7 @@ class Foreign:
         return None
 
 
+Source = Named | Foreign
 Sample = tuple[Tensor, int, Any]
 
 

@@ -198,7 +198,10 @@ class Results:
         tasks = store.tasks()
         if not tasks:
             raise BadFile(f"{path} holds no results; give the folder that was given as out=.")
-        return cls.of(store, list(tasks))
+        order = sorted(
+            tasks, key=lambda t: (tasks[t].get("explainer") != "none", *(str(tasks[t].get(c)) for c in WHAT))
+        )
+        return cls.of(store, order)
 
     @classmethod
     def of(cls, store: Store, tasks: Sequence[str]) -> "Results":
