@@ -51,6 +51,7 @@ class Explanation:
     images: Tensor | None = None  # what was explained, as the model saw it
     mean: tuple[float, ...] | None = None  # of the images' normalisation, for showing them
     std: tuple[float, ...] | None = None
+    _by: "tuple[Explainer, Question | None] | None" = None  # who made them and what was asked, as objects; not saved
 
     def __post_init__(self) -> None:
         if not isinstance(self.maps, Tensor) or self.maps.ndim < 2:
@@ -136,7 +137,7 @@ class Explanation:
             for f in fields(self)
             if isinstance(getattr(self, f.name), Tensor)
         }
-        about = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in tensors}
+        about = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {*tensors, "_by"}}
         write_atomically(folder / "explanation.safetensors", save(tensors))
         write_atomically(folder / "explanation.json", json.dumps(about, indent=2, ensure_ascii=False).encode())
         return folder
@@ -463,6 +464,7 @@ def _gathered(parts: list[_Part], images: Tensor, model: nn.Module, options: _Op
         images=images,
         mean=card.mean if card else None,
         std=card.std if card else None,
+        _by=(parts[0].picked, options.questions[0] if q == 1 else None),
     )
 
 

@@ -34,6 +34,21 @@ def test_a_tensor_an_explanation_and_a_name_are_the_same_maps(planted):
     assert torch.equal(wanted, pl.measure(net, x, e, pl.metrics.Deletion()))
 
 
+def test_explainers_and_questions_without_a_text():
+    """A class of one's own, and a function as the question: what made the maps is known as an object."""
+    net, x = Planted(), planted_images()
+    mine = pl.explain(net, x, "input-x-gradient", ask=lambda y: y[:, 0])
+    assert bool(pl.measure(net, x, mine, "max-sensitivity:samples=1", target=0).isfinite().all())
+    assert bool(pl.measure(net, x, mine, "insertion", target=0).isfinite().all())
+
+
+def test_maps_from_a_file(planted, tmp_path):
+    net, x, e = planted
+    read = pl.Explanation.load(e.save(tmp_path))
+    for metric in ("insertion", "max-sensitivity:samples=1"):
+        assert torch.equal(pl.measure(net, x, e, metric), pl.measure(net, x, read, metric))
+
+
 def test_the_class_is_that_of_the_explanation_else_the_predicted_one(planted):
     net, x, e = planted
     of_one = pl.explain(net, x, "input-x-gradient", target=1)

@@ -97,13 +97,17 @@ def _with_maps(case: Case, metric: Metric, e: Explanation | None, target: Target
             f"{metric.name} runs the explainer again, and who made these maps is not known; give what pl.explain "
             f"returned, not the maps alone."
         )
-    explainer = None if e.explainer == "given" else Explainer.make(e.explainer)
-    asks = [e.ask] if isinstance(e.ask, str) else list(e.ask)
-    question = None if explainer is None else Question.make(asks[0])
+    explainer, question = e._by or (_known_by_name(e) if metric.scores == "explainer" else (None, None))
     made = case.of(maps, explainer, question)
     of_e = None if e.target is None or bool((e.target < 0).all()) else e.target
     made.target = _asked(made, metric, of_e if target is None else target)
     return made
+
+
+def _known_by_name(e: Explanation) -> tuple[Explainer, Question]:
+    """Who made maps that were read from a file."""
+    asks = [e.ask] if isinstance(e.ask, str) else e.ask
+    return Explainer.make(e.explainer), Question.make(asks[0])
 
 
 def _asked(case: Case, metric: Metric, target: Target) -> Tensor:

@@ -207,7 +207,9 @@ def grown(mask: Bool[Tensor, "n h w"]) -> Bool[Tensor, "n h w"]:
 
 def zones_of(case: Case) -> Tensor:
     """Those of the case; ground alone where nothing is known."""
-    return torch.zeros(case.n, *case.size, dtype=torch.uint8).to(case.images.device) if case.masks is None else case.masks
+    return (
+        torch.zeros(case.n, *case.size, dtype=torch.uint8).to(case.images.device) if case.masks is None else case.masks
+    )
 
 
 class Shown(Curved, name="shown"):

@@ -1,8 +1,8 @@
-"""Trust: which explainers may be believed. Those that a random map does not equal, and that notice when the model forgets.
+"""Trust: which explainers may be believed: those that beat a random map, and that notice when the model forgets.
 
-Random maps are beaten by being better in insertion or deletion (sign flips, adjusted after Holm, p < 0.05) and worse in
-neither. A map is sane if it surely has little to do (rank correlation below SANE) with the one that it becomes while the
-model forgets: a control such as an edge detector has 1.
+A random map is beaten by being better in insertion or deletion (sign flips, adjusted after Holm, p < 0.05) and worse in
+neither. A map is sane if it surely has little to do (rank correlation below SANE) with the one that it becomes while
+the model forgets: a control such as an edge detector has 1.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,8 @@ def trusted(results: Results, explainers: Sequence[str], control: str) -> list[T
 def _of(results: Results, explainer: str, control: str) -> Trust:
     beats, faithful = _beats(results, explainer, control)
     sane, forgets = _sane(results, explainer)
-    return Trust(explainer, beats, sane, f"{explainer}: {'; '.join(filter(None, (faithful, forgets)))}.")
+    said = "; ".join(filter(None, (faithful, forgets)))
+    return Trust(explainer, beats, sane, f"{explainer}: {said}." if said else "")
 
 
 def _metrics(results: Results, explainer: str, names: Sequence[str]) -> list[str]:
@@ -86,5 +87,6 @@ def agreement_of(maps: dict[str, Any]) -> str:
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
             alike = bca(agreement(maps[first].relu(), maps[second].relu()).cpu().numpy())
-            said.append(f"{first} and {second} {alike.mean:.2f} ({alike.low:.2f} to {alike.high:.2f})")
+            if alike.n > 1:
+                said.append(f"{first} and {second} {alike.mean:.2f} ({alike.low:.2f} to {alike.high:.2f})")
     return f"Rank correlation of what the maps say for the class: {'; '.join(said)}." if said else ""

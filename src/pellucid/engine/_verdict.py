@@ -1,6 +1,6 @@
 """Verdict: is the model right for the right reasons? By what it answers, and not by what a map shows.
 
-    kept     of the right answers, the share that stays when the object is taken out
+    kept     of the right answers, the share that stays (the same, at least half as sure) when the object is taken out
     alone    the share that stays with the object alone
     chance   Σ_c P(answer c without the object) P(label c): what would stay if the rest told nothing
 
@@ -10,8 +10,8 @@
     wrong                   surely more than half                     less often than kept
     in part                 surely above chance + SPARE               otherwise
 
-Surely is by Wilson's interval at 95 %; more often is by flipping the signs of the paired differences, p < 0.05. All else
-cannot be said. A model that is wrong this way leans on a shortcut: on the place, the other objects or the border without
+Surely is by Wilson's interval at 95 %; more often is by flipping the signs of the paired differences, p < 0.05. All
+else cannot be said. A model that is wrong leans on a shortcut: on the place, the other objects or the border without
 which most answers are lost, and more of them than without an equal place, or without the background; else on the
 background. A shortcut of one class only is a place without which most right answers of that class are lost.
 """
@@ -34,8 +34,12 @@ LEVEL = 0.95
 ALPHA = 1 - LEVEL
 ENOUGH = 20  # right answers with a known object: of fewer, Wilson's interval of a half is wider than 0.4
 HALF = 0.5  # most: what holds for most right answers is said of the model
-SPARE = 0.1  # more than chance may stay in a model that is right: a blurred patch still tells where a thing was, and how
+SPARE = (
+    0.1  # more than chance may stay in a model that is right: a blurred patch still tells where a thing was, and how
+)
 # large, and grounds tell a little about things everywhere
+WRONG = "Right, but for the wrong reasons"
+UNKNOWN = "It cannot be said whether the model is right for the right reasons"
 WORDS = {"other": "another object", "border": "the border", "background": "the background"}
 
 
@@ -112,7 +116,9 @@ def chance(facts: Facts, name: str = "object") -> float:
     a: Any = facts.answers
     known = facts.right & ~np.isnan(np.asarray(a[f"kept {name}"], dtype=float))
     labels, answered = (a[c].to_numpy()[known] for c in ("label", f"predicted {name}"))
-    return float(sum((answered == c).mean() * (labels == c).mean() for c in np.unique(labels))) if known.any() else np.nan
+    return (
+        float(sum((answered == c).mean() * (labels == c).mean() for c in np.unique(labels))) if known.any() else np.nan
+    )
 
 
 def surely_more(a: Flags, b: Flags) -> bool:
@@ -149,7 +155,7 @@ def judged(facts: Facts) -> Verdict:
     held = _held_back(facts)
     of_class = _of_classes(facts)
     if held:
-        return Verdict("unknown", f"It cannot be said whether the model is right for the right reasons: {held}."
+        return Verdict("unknown", f"{UNKNOWN}: {held}."
                        + _but(facts, of_class), str(of_class[0].place) if of_class else "")  # fmt: skip
     kept, alone = facts.kept("object"), facts.kept("all but object")
     numbers = {"kept": share(kept), "alone": share(alone)}
@@ -162,10 +168,12 @@ def judged(facts: Facts) -> Verdict:
     if of_class:
         return _at_a_place(facts, numbers, of_class[0], _classes_of(facts, of_class[0]))
     if says == "right":
-        return Verdict("right", f"Right for the right reasons: {_removed(numbers)}{_on_object(facts)}.", "", (), numbers)
+        return Verdict(
+            "right", f"Right for the right reasons: {_removed(numbers)}{_on_object(facts)}.", "", (), numbers
+        )
     if says == "in part":
         return _in_part(facts, numbers)
-    return Verdict("unknown", f"It cannot be said whether the model is right for the right reasons: {_removed(numbers)}, "
+    return Verdict("unknown", f"{UNKNOWN}: {_removed(numbers)}, "
                    f"which shows neither.", "", (), numbers)  # fmt: skip
 
 
@@ -211,10 +219,11 @@ def _on_object(facts: Facts) -> str:
     )  # fmt: skip
 
 
-def _lies(facts: Facts, words: str, *regions: str) -> str:
+def _held(facts: Facts, *regions: str) -> str:
+    """How much of the evidence lies there; nothing where no map is to be trusted."""
     found = evidence(facts, *regions)
     return "" if found is None else (
-        f"; the evidence lies {words} ({percent(found[0])} of it, against {100 * found[1]:.0f} % of the area)"
+        f", where {percent(found[0])} of the evidence lies on {100 * found[1]:.0f} % of the area"
     )  # fmt: skip
 
 
@@ -222,15 +231,10 @@ def _wrong(facts: Facts, numbers: dict[str, Interval], whole: Tried | None) -> V
     if whole is not None:
         return _at_a_place(facts, numbers, whole, ())
     region = shortcut(facts)
-    lies = {"other": "on other objects", "border": "at the border", "background": "in the background"}[region]
     parts = ("border", "background") if region == "background" else (region,)
     without = "" if region == "background" else f", and {percent(share(1 - facts.kept(region)))} are lost without it"
-    return Verdict(
-        "wrong",
-        f"Right, but for the wrong reasons: {_removed(numbers)}: it looks at {WORDS[region]}{without}"
-        f"{_lies(facts, lies, *parts)}.",
-        WORDS[region], (), numbers,
-    )  # fmt: skip
+    sentence = f"{WRONG}: {_removed(numbers)}; it looks at {WORDS[region]}{_held(facts, *parts)}{without}."
+    return Verdict("wrong", sentence, WORDS[region], (), numbers)
 
 
 def shortcut(facts: Facts) -> str:
@@ -248,8 +252,8 @@ def _in_part(facts: Facts, numbers: dict[str, Interval]) -> Verdict:
     why = "either would do, the object or the rest of the picture" if either else "the rest of the picture tells it too"
     return Verdict(
         "in part",
-        f"Only in part for the right reasons: {_removed(numbers)} (by chance {100 * chance(facts):.0f} % would without "
-        f"it), so {why}: {WORDS[shortcut(facts)]}{_on_object(facts)}.",
+        f"Only in part for the right reasons: {_removed(numbers)} ({100 * chance(facts):.0f} % would without it by "
+        f"chance), so {why}, above all {WORDS[shortcut(facts)]}{_on_object(facts)}.",
         WORDS[shortcut(facts)], (), numbers,
     )  # fmt: skip
 
@@ -296,13 +300,13 @@ def _named(facts: Facts, classes: tuple[int, ...]) -> str:
 def _at_a_place(facts: Facts, numbers: dict[str, Interval], tried: Tried, classes: tuple[int, ...]) -> Verdict:
     lost = _lost_at(facts, tried, classes)
     if not classes:
-        sentence = (f"Right, but for the wrong reasons: {_removed(numbers)}: it looks at one place, {tried.place}, "
-                    f"without which {percent(lost)} are lost{_on_object(facts)}.")  # fmt: skip
+        sentence = (f"{WRONG}: {_removed(numbers)}; it looks at one place, {tried.place}, without which "
+                    f"{percent(lost)} are lost{_on_object(facts)}.")  # fmt: skip
     else:
         others = ~np.isin(facts.answers["label"].to_numpy(), classes)
         rest = share(np.where(others, facts.kept("object"), np.nan))
         sentence = (
-            f"Right, but for the wrong reasons where the class is {_named(facts, classes)}: of its {lost.n} right "
+            f"{WRONG} where the class is {_named(facts, classes)}: of its {lost.n} right "
             f"answers {percent(lost)} are lost without one place, {tried.place}, where the object is not; of the other "
             f"classes' {rest.n}, {percent(rest)} stay the same when the object is taken out of the picture."
         )
@@ -315,5 +319,8 @@ def _but(facts: Facts, of_class: list[Tried]) -> str:
         return ""
     classes = _classes_of(facts, of_class[0])
     lost = _lost_at(facts, of_class[0], classes)
-    return (f" But of the {lost.n} right answers of {_named(facts, classes)} {percent(lost)} are lost without one place, "
-            f"{of_class[0].place}: see whether the object is always there.")  # fmt: skip
+    who = _named(facts, classes)
+    return (
+        f" But of the {lost.n} right answers of {who} {percent(lost)} are lost without one place, {of_class[0].place}: "
+        f"see whether the object is always there."
+    )

@@ -1,7 +1,7 @@
 """Worst: the samples that one should see, on one sheet.
 
-    right answer, wrong place    right, sure of it, and little of the evidence on the object: p (1 − share inside)
-    wrong answer                 wrong, and sure of it; asked: why not the label, but what was said?
+right answer, wrong place    right, sure of it, and little of the evidence on the object: p (1 − share inside)
+wrong answer                 wrong, and sure of it; asked: why not the label, but what was said?
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,7 +68,7 @@ class Seen:
     model: nn.Module
     source: Any  # one that tells zones
     explainers: Sequence[Explainer]
-    names: Sequence[str]
+    names: tuple[str, ...]
     numbers: tuple[Sequence[float] | None, Sequence[float] | None]  # mean and std of the inputs
     options: Mapping[str, Any]  # of explain
 
@@ -83,7 +83,7 @@ class Seen:
         pictures = [displayable(image, *self.numbers) for image in images]
         outlines = [None if zone is None or not bool((zone == OBJECT).any()) else zone == OBJECT for zone in zones]
         columns = [c for explainer in self.explainers for c in self._columns(explainer, kind, images, samples)]
-        note = f"One colour scale an explainer; {SATURATE:.1%} of its values lie beyond the ends. The line is the object's."
+        note = f"One colour scale an explainer; {SATURATE:.1%} of it lies beyond the ends. The line is the object's."
         titles = [self._title(sample) for sample in samples]
         return contact_sheet(columns, pictures, titles, saturate=SATURATE, note=note, outlines=outlines)
 
@@ -119,11 +119,15 @@ class Seen:
         yield Column(made[0].explainer, "contrast: why not the label?", maps, any(bool(e.signed) for e in made))
 
     def _title(self, sample: Sample) -> str:
-        said = lambda c: self.names[c].split(",")[0] if c < len(self.names) else f"class {c}"  # noqa: E731
-        inside = "" if sample.inside is None else f"\ninside: {sample.inside:.0%}"
-        if sample.kind == PLACE:
-            return f"{said(sample.label)}\n{sample.probability:.0%}{inside}\n#{sample.number}"
-        return f"{said(sample.label)},\nnot {said(sample.predicted)}\n{sample.probability:.0%}{inside}\n#{sample.number}"
+        lines = [self._said(sample.label)]
+        lines += [] if sample.kind == PLACE else [f"it says: {self._said(sample.predicted)}"]
+        lines += [f"{sample.probability:.0%} sure"]
+        lines += [] if sample.inside is None else [f"{sample.inside:.0%} inside"]
+        return "\n".join([*lines, f"sample {sample.number}"])
+
+    def _said(self, number: int) -> str:
+        """A class in few words."""
+        return self.names[number].split(",")[0] if number < len(self.names) else f"class {number}"
 
 
 def _why_not(sample: Sample) -> Question:

@@ -160,7 +160,7 @@ class Case:
             model or s.model, self.batch.but(images).whole, self.explainer, self.question,
             target=target if self.question.targeted else None, batch_size=s.batch_size, seed=s.seed,
             input=self.batch.key, output=s.output,
-        ).maps  # fmt: skip
+        ).maps.view(self.n, *self.size)  # fmt: skip
 
     # --- what several need -----------------------------------------------------------------------------------------
 

@@ -151,17 +151,23 @@ class Exchange(Curved):
 
 
 def _nearly_flat(wide: int, sigma: float, like: Tensor) -> Tensor:
-    """[wide]: what is left of a point that is blurred in a field so small: borders reflect, so it is nearly flat."""
-    point = torch.zeros(1, 1, wide, dtype=torch.float64)
-    point[..., wide // 2] = 1
-    return gaussian_blur(point, sigma)[0, 0].to(like)
+    """[wide]: what is left of a point that is blurred in a field so small, as SciPy does it: a Gaussian cut off at 4 σ
+    and folded back at the borders until it is nearly flat."""
+    reach = int(4 * sigma + 0.5)
+    place = (torch.arange(-reach, reach + 1) + wide // 2) % (2 * wide)
+    folded = torch.where(place < wide, place, 2 * wide - 1 - place)
+    return torch.zeros(wide, dtype=torch.float64).index_add_(0, folded, _gaussian(reach, sigma)).to(like)
+
+
+def _gaussian(reach: int, sigma: float) -> Tensor:
+    """[2 reach + 1], with sum one."""
+    weights = (-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float64) / sigma) ** 2).exp()
+    return weights / weights.sum()
 
 
 def _truncated(wide: int, sigma: float, like: Tensor) -> Tensor:
     """[wide]: a Gaussian cut off at both ends."""
-    at = torch.arange(wide, dtype=torch.float64) - wide // 2
-    kernel = (-0.5 * (at / sigma) ** 2).exp()
-    return (kernel / kernel.sum()).to(like)
+    return _gaussian(wide // 2, sigma).to(like)
 
 
 def _convolved(x: Tensor, kernel: Tensor, border: Any) -> Tensor:

@@ -4,8 +4,8 @@ A layer is a module with a matrix of weights (a convolution, a dense layer, posi
 alone that run behind it, as norms, are forgotten with it. The order is that of one forward, the last layer first; what
 has no say in the answer is no layer. A module is re-initialised by its own `reset_parameters`, which also resets the
 running statistics of a BatchNorm; parameters of a module that has none are drawn from a normal of their own mean and
-spread. What a layer is given depends on the seed and its path alone: it is the same in a cascade and by itself, whatever
-was forgotten before, and on every device.
+spread. What a layer is given depends on the seed and its path alone: it is the same in a cascade and by itself,
+whatever was forgotten before, and on every device.
 
 Only a copy of the model is changed, and there is one: the next layer is forgotten in the same copy.
 """
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from pellucid.errors import BadModel
 from pellucid.maths.similarity import cosine, spearman, ssim
-from pellucid.metrics._base import Between, Case, Metric
+from pellucid.metrics._base import Between, Case, Curved
 from pellucid.subject.state import unwrapped
 
 Mode = Literal["cascading", "independent"]
@@ -91,12 +91,15 @@ def copied(model: nn.Module) -> nn.Module:
     """A copy whose parameters have a way back; activations that the model kept from a forward lose theirs."""
     kept = [v for module in model.modules() for v in vars(module).values() if isinstance(v, Tensor) and v.grad_fn]
     try:
-        return deepcopy(model, {id(v): v.detach() for v in kept}).requires_grad_()
+        twin = deepcopy(model, {id(v): v.detach() for v in kept})
     except Exception as cause:  # a lock, an open file, a generator: whatever a model may hold
         raise BadModel(
             f"{type(model).__name__} cannot be copied ({str(cause).splitlines()[0]}), and weights are forgotten only "
             f"in a copy; leave out of the model what deepcopy refuses."
         ) from cause
+    for p in twin.parameters():
+        p.requires_grad_(p.is_floating_point())
+    return twin
 
 
 def forget(module: nn.Module, seed: int) -> None:
@@ -105,7 +108,7 @@ def forget(module: nn.Module, seed: int) -> None:
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # reset_parameters takes no generator
         if not hasattr(module, reset):
-            for p in module.parameters(recurse=False):
+            for p in filter(torch.is_floating_point, module.parameters(recurse=False)):
                 spread, mean = torch.std_mean(p.float(), correction=0)
                 p.copy_(mean + spread * torch.randn(p.shape).to(p.device))
             return
@@ -188,7 +191,7 @@ def likeness(a: Tensor, b: Tensor, by: By) -> Tensor:
     return {"ssim": ssim, "spearman": spearman}[by](a.abs(), b.abs())
 
 
-class Sanity(Metric):
+class Sanity(Curved):
     """Abstract: how alike are the maps of a model that knows and of one that has forgotten?"""
 
     scores = "explainer"
@@ -202,11 +205,9 @@ class Sanity(Metric):
     seed: int | None = None
 
     def score(self, case: Case) -> Tensor:
-        y = self.curve(case)
-        assert y is not None
-        return y.nanmean(1)
+        return self.trace(case).nanmean(1)
 
-    def curve(self, case: Case) -> Tensor | None:
+    def trace(self, case: Case) -> Tensor:
         """[n, layers], from the answer down."""
         return self._all(case)[..., BYS.index(self.by)]
 

@@ -8,8 +8,8 @@
                logit         of the explained class
                question      the value of the question that the maps answer; of maps made elsewhere, the logit
 
-What is followed does not depend on a map unless the removed pixels do: random subsets, perturbations and cells are asked
-about once for all explainers of an image.
+What is followed does not depend on a map unless the removed pixels do: random subsets, perturbations and cells are
+asked about once for all explainers of an image.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,11 @@ from pellucid.questions import Logit
 Into = Filling | Annotated[float, Between(-1e6, 1e6)]
 Follows = Literal["probability", "logit", "question"]
 
+SCORED: dict[Follows, str] = {
+    "probability": "probability of the explained class",
+    "logit": "logit of the explained class",
+    "question": "value of the question",
+}
 ROUNDING = 1e-6  # of an answer: what differs by less is the same
 
 
@@ -92,7 +97,8 @@ def drops(case: Case, count: int, make: Make, follows: Follows) -> Tensor:
     """[n, count]: by how much the number falls in each variant; 0 where rounding alone tells them apart."""
     clean, read = followed(case, follows)
     drop = clean[:, None] - case.scan(count, make, read)
-    return torch.where(drop.abs() <= ROUNDING * clean[:, None].abs(), 0.0, drop)
+    moved = clean * (1 - clean) if follows == "probability" else clean.abs()  # by a logit that is off by as much
+    return torch.where(drop.abs() <= ROUNDING * moved[:, None], 0.0, drop)
 
 
 def without(case: Case, gone: Tensor, into: Into) -> Make:
@@ -104,10 +110,8 @@ def without(case: Case, gone: Tensor, into: Into) -> Make:
 def described(into: Into | Tensor, follows: Follows | None = None) -> dict[str, str]:
     """The card's lines."""
     words = {"mean": "the data's mean colour", "zeros": "0 of the model's space", "blur": "gaussian 5/224, reflected"}
-    empty = "a tensor" if isinstance(into, Tensor) else words.get(str(into), f"{into:g} of the model's space" if isinstance(into, float) else "")  # fmt: skip
-    number = {
-        "probability": "probability of the explained class",
-        "logit": "logit of the explained class",
-        "question": "value of the question",
-    }
-    return {"empty": empty} | ({"scored": number[follows]} if follows else {})
+    if isinstance(into, Tensor):
+        empty = "a tensor"
+    else:
+        empty = words[into] if isinstance(into, str) else f"{into:g} of the model's space"
+    return {"empty": empty} | ({} if follows is None else {"scored": SCORED[follows]})
