@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pellucid import questions as questions
     from pellucid.contracts import check as check
     from pellucid.engine import agreement as agreement
+    from pellucid.engine import audit as audit
     from pellucid.engine import evaluate as evaluate
     from pellucid.engine import measure as measure
     from pellucid.errors import PellucidError as PellucidError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pellucid.results import Results as Results
     from pellucid.subject import Subject as Subject
 
-__version__ = "0.1.0"
+from pellucid._version import __version__ as __version__
 
 _HOME = {  # where each public name lives; a module is its own home
     "Explanation": "explanation",
@@ -38,6 +39,7 @@ _HOME = {  # where each public name lives; a module is its own home
     "PellucidError": "errors",
     "Subject": "subject",
     "agreement": "engine",
+    "audit": "engine",
     "catalog": "registry",
     "check": "contracts",
     "data": "",

@@ -34,8 +34,14 @@ from pellucid.show.contrast import contrast_sheet
 from pellucid.show.curves import CurveRow, curves
 from pellucid.show.sheet import Column, contact_sheet
 from pellucid.subject import Subject
+from tests.behaviour.error_cases_of_contrast import OF_CONTRAST
 from tests.behaviour.error_cases_of_data import OF_DATA
+from tests.behaviour.error_cases_of_faithfulness import OF_FAITHFULNESS
+from tests.behaviour.error_cases_of_localisation import OF_LOCALISATION
+from tests.behaviour.error_cases_of_measuring import OF_MEASURING
+from tests.behaviour.error_cases_of_robustness import OF_ROBUSTNESS
 
+FURTHER = (OF_DATA, OF_MEASURING, OF_LOCALISATION, OF_FAITHFULNESS, OF_ROBUSTNESS, OF_CONTRAST)
 GOLDEN = Path(__file__).parent / "errors.txt"
 PACKAGE = Path(errors.__file__).parent
 TEMPORARY = Path(tempfile.gettempdir())
@@ -372,7 +378,7 @@ CASES = {
     "no file to cite": command("cite", "nowhere.json"),
     "no record to cite": command("cite", "+file.json", **{"file.json": "[]"}),
     "a model without a card": in_folder(lambda folder: save_model(net(), folder / "w.safetensors")),
-    **{case: in_folder(run) for case, run in OF_DATA.items()},
+    **{case: in_folder(run) for some in FURTHER for case, run in some.items()},
 }  # fmt: skip
 
 

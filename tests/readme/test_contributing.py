@@ -51,3 +51,25 @@ def test_the_commands_it_names_are_there():
         words = shlex.split(command)
         if words[0] == "make":
             assert words[1] in targets
+
+
+METRIC = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)[1]
+
+
+@pytest.fixture
+def metric(tmp_path, monkeypatch):
+    """The second example as one more file of its family."""
+    path = tmp_path / "top_mass.py"
+    path.write_text(METRIC, encoding="utf-8")
+    files = registry._files
+    monkeypatch.setattr(registry, "_files", lambda f: files(f) + ([path] if f == "metrics" else []))
+    monkeypatch.setattr(pl.metrics, "__path__", [*pl.metrics.__path__, str(tmp_path)])
+    yield "top-mass"
+    sys.modules.pop("pellucid.metrics.top_mass", None)
+
+
+def test_a_metric_takes_one_file_too(metric):
+    net, x = pl.load_model("pellucid:tiny-cnn"), torch.randn(2, 3, 32, 32)
+    scores = pl.measure(net, x, "gradient", "top-mass:share=0.25")
+    assert bool(((scores > 0.25) & (scores < 1)).all())
+    assert not [o for o in check_member(pl.catalog("metrics")[metric]) if not o.passed]

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import pellucid
+from pellucid._version import __version__
 from pellucid.engine._source import SPAN, Foreign, Range, Source, source_of
 from pellucid.errors import BadFile, BadInput, PellucidError, kind
 from pellucid.explainers import Explainer
@@ -184,7 +184,7 @@ def _plan(
     of_maps = list(dict.fromkeys(m for m in wanted if m.scores != "model"))
     facts = {
         "model": _model_text(model), "data": source.name, "data state": source.mark, "transform": source.transform,
-        "explains": str(target), "seed": str(seed), "version": pellucid.__version__,
+        "explains": str(target), "seed": str(seed), "version": __version__,
     }  # fmt: skip
     if output is not None:
         facts["output"] = str(output) if isinstance(output, str | int) else fingerprint(output)

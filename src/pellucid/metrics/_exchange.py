@@ -64,6 +64,10 @@ class Exchange(Curved):
     protocol: Protocol = "sound"
     scored: Scored | None = None
 
+    @property
+    def needs(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return ("labels",) if (self.scored or self._way.scored) == "label" else ()
+
     def ends(self, case: Case) -> tuple[Tensor, Tensor]:
         """The images that the curve begins and ends with."""
         raise NotImplementedError

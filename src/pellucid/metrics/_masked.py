@@ -2,9 +2,9 @@
 
     x̃ = mean + h ⊙ (x − mean)
 
-               h                              masked to                   constant map
-    sound      max(M, 0) / max M              the data's mean colour      NaN
-    published  M stretched to [0, 1]          0 of the model's space      h = 0
+                 h                        masked to                  constant map
+    sound        max(M, 0) / max M        the data's mean colour     NaN
+    published    M stretched to [0, 1]    0 of the model's space     h = 0
 
 In images normalised by their own data the two colours are the same. Stretching (M − min M) / (max M − min M) is what
 published code does with maps that are already without negative values; it would show half of what a signed map calls

@@ -7,9 +7,9 @@ in it, and of equal ones the first goes first. `cells=14` takes a 14 × 14 grid 
 The area is over each image's own number of segments. Where the intact probability is zero, or all segments are alike:
 NaN.
 
-The paper removes to the mean colour; Quantus starts its curve after the first removal and counts segments instead of
-shares, so that its number grows with K, and with `mean` it fills with one grey of the whole batch, which changes on
-the way.
+The paper removes to the mean colour. Quantus takes images of one channel alone, starts its curve after the first
+removal and counts segments instead of shares, so that its number grows with K; with `mean` it fills with one grey of
+the whole batch, which changes on the way. SLIC sees one segment alone in an image of pure noise: NaN, too.
 
 >>> irof(torch.tensor([[0.8, 0.4, 0.0, 0.0]]), torch.tensor([2])).tolist()
 [0.5]

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from pellucid.maths.similarity import pearson, spearman
-from pellucid.metrics._base import Case, Metric
+from pellucid.metrics._base import Case, Curved
 from pellucid.questions._base import precise
 from pellucid.questions.logit import Logit
 from pellucid.subject import INPUT, Subject
@@ -60,14 +60,14 @@ def _norms_of(case: Case, rows: Tensor, classes: Tensor) -> Tensor:
     output, found = precise(run.output.detach()), list[Tensor]()
     for part in classes.split(copies, dim=1):
         wanted = torch.cat([part, part[:, :1].expand(-1, copies - part.shape[1])], 1)  # the last has room left
-        score = Logit().bind(output, wanted.flatten(), subject.embed)
+        score = Logit().bind(output, wanted.T.flatten(), subject.embed)
         [[gradient]] = subject.pull(run, [score], keep=True)
         sizes = gradient.flatten(1).double().norm(dim=1).float()
         found.append(sizes.view(copies, -1).T[:, : part.shape[1]])
     return torch.cat(found, 1)
 
 
-class NormVsLogit(Metric, name="norm-vs-logit", paper="arXiv:2501.11096"):
+class NormVsLogit(Curved, name="norm-vs-logit", paper="arXiv:2501.11096"):
     """Do classes with greater logits have greater gradients?"""
 
     scores = "model"
@@ -90,6 +90,6 @@ class NormVsLogit(Metric, name="norm-vs-logit", paper="arXiv:2501.11096"):
         correlation = pearson if self.by == "pearson" else spearman
         return correlation(logits[:, None].float(), sizes[:, None])
 
-    def curve(self, case: Case) -> Tensor:
+    def trace(self, case: Case) -> Tensor:
         """[n, m]: the norms, that of the greatest logit first."""
         return norms(case)[1]

@@ -33,7 +33,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pellucid.errors import BadInput
-from pellucid.metrics._base import Between, Case, Metric
+from pellucid.metrics._base import Between, Case, Curved
 from pellucid.metrics.accuracy import accuracy
 from pellucid.networks._load import card_of
 from pellucid.questions import Question, Score
@@ -74,7 +74,7 @@ def published_direction(
     return e - (1 - e) / 999 if along == "mean" else None
 
 
-class SignPerturbation(Metric, name="sign-perturbation", paper="arXiv:2501.11096"):
+class SignPerturbation(Curved, name="sign-perturbation", paper="arXiv:2501.11096"):
     """What does the model gain when every pixel moves a little along the sign of an explanation?"""
 
     scores = "model"
@@ -109,9 +109,9 @@ class SignPerturbation(Metric, name="sign-perturbation", paper="arXiv:2501.11096
         return ("labels",) if self.at == "label" else ()
 
     def score(self, case: Case) -> Tensor:
-        return self.curve(case)[:, -1]
+        return self.trace(case)[:, -1]
 
-    def curve(self, case: Case) -> Tensor:
+    def trace(self, case: Case) -> Tensor:
         """[n, steps + 1]: the change after every step; the first is 0."""
         course = self.course(case)[..., CHANGES.index(self.change)]
         return course - course[:, :1]

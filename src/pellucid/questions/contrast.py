@@ -40,7 +40,7 @@ def alpha(
     return (rest / tau).softmax(1)
 
 
-class Contrast(Question, name="contrast", paper="arXiv:2402.01498"):
+class Contrast(Question, name="contrast"):
     """Why this class and not the others?"""
 
     scale = "log-odds"
