@@ -250,6 +250,7 @@ def fingerprint(value: Any) -> str:
 
 def _content(value: Any) -> Iterator[bytes]:
     if hasattr(value, "state_dict"):
+        yield _addressless(value)  # a module without weights is told by its settings alone
         for key, tensor in value.state_dict().items():
             yield key.encode()
             yield from _content(tensor)
@@ -268,4 +269,8 @@ def _content(value: Any) -> Iterator[bytes]:
         for cell in value.__closure__ or ():
             yield from _content(cell.cell_contents)
     else:
-        yield re.sub(r" at 0x[0-9a-f]+", "", repr(value)).encode()
+        yield _addressless(value)
+
+
+def _addressless(value: Any) -> bytes:
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value)).encode()

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torchvision.transforms import v2
 
 import pellucid as pl
 from pellucid.contracts.case import model
@@ -116,6 +117,16 @@ def test_what_decides_a_number_is_in_its_key(whole, net):
         assert len(mine) == 1
         assert not {key.task for key in known} & set(mine), changed
     assert {k.task for k in known} >= set(_planned(net, SCENES, "grad-cam", "insertion", transform="plain").tasks)
+
+
+def test_another_size_is_another_transform():
+    """Transforms without weights and without a text are told by their settings."""
+    texts = [_evaluate.source_of(SCENES, None, None, usual=_resized(size)).transform for size in (16, 24, 16)]
+    assert texts[0] == texts[2] != texts[1]
+
+
+def _resized(size):
+    return v2.Compose([v2.Resize(size), v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.5] * 3)])
 
 
 def _planned(model, dataset, explainers, metrics, ask=None, seed=0, target="label", transform=None):
@@ -367,6 +378,8 @@ def test_summary_counts_what_is_undefined():
 def test_a_mean_over_classes():
     frame = frame_of([1.0, 1.0, 1.0, 0.0], average="classes").frame.assign(target=[0, 0, 0, 1])
     assert Results(frame).summary()["mean"].tolist() == [pytest.approx(0.5)]
+    zeros = Results(frame.assign(value=[0.0, 0.0, 0.0, 0.0], model="b"))
+    assert Results(frame).compare(zeros)["difference"].tolist() == [pytest.approx(0.5)]
 
 
 def test_compare_is_paired():

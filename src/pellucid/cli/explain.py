@@ -122,6 +122,7 @@ def explain(
 
 def _print(record: dict[str, Any], out: Path) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from pellucid.cli._console import console
 
@@ -140,7 +141,7 @@ def _print(record: dict[str, Any], out: Path) -> None:
         ]
         # what is as in the line above is left out, up to the first difference
         same = next(i for i in range(4) if i == 3 or cells[i : i + 1] != last[i : i + 1])
-        table.add_row(*[""] * same, *cells[same:])
+        table.add_row(*[""] * same, *map(Text, cells[same:]))  # a list of layers is no mark-up
         last = cells
     console().print(table)
     many = len(record["explanations"])

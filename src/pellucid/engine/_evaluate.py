@@ -10,6 +10,7 @@ themselves and write into one folder: `workers=N`, or torchrun.
 
 import hashlib
 import os
+import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -121,8 +122,7 @@ def evaluate(
         raise BadInput(f"batch_size is {batch_size}; give at least 1, or None.")
     model = unwrapped(model)
     card = card_of(model)
-    transform = card.transform() if transform is None and card is not None else transform
-    source = source_of(dataset, transform, name, loaders)
+    source = source_of(dataset, transform, name, loaders, card.transform() if card is not None else None)
     if isinstance(source, Foreign) and not source.name:
         if out is not None:
             raise BadInput("the data has no name by which its rows are found again; give name=.")
@@ -138,6 +138,10 @@ def evaluate(
         return _by_workers(model, source, plan, options, out, workers, progress)
     if share.of > 1 and out is None:
         raise BadInput("several processes need a folder in common; give out=.")
+    if share.of > 1 and source.count() is None:
+        raise BadInput(
+            "a stream has no end that several processes could agree on; give data with a length, or one process."
+        )
     store = Store(out)
     _run(model, source, plan, options, store, share, progress)
     return _finished(source, plan, store, share)
@@ -346,19 +350,33 @@ def _finished(source: Source, plan: Plan, store: Store, share: Share) -> Results
 
 
 def _await(source: Source, plan: Plan, store: Store) -> None:
-    count = source.count()
-    if count is None:
-        raise BadInput(
-            "a stream has no end that several processes could agree on; give data with a length, or one process."
-        )
-    spans = [(start, min(count, start + SPAN)) for start in range(0, count, SPAN)]
-    wanted = {Key(task, *span) for task in plan.tasks for span in spans}
+    wanted = _all_keys(source, plan)
     sign, left = time.monotonic(), -1
     while missing := wanted - store.keys():
         if len(missing) != left:
             sign, left = time.monotonic(), len(missing)
         if time.monotonic() - sign > PATIENCE:
             raise BadFile(f"{len(missing)} parts of other processes have not come; run again, what is there is kept.")
+        time.sleep(0.2)
+
+
+def _all_keys(source: Source, plan: Plan) -> set[Key]:
+    """What is there when everything is."""
+    count = source.count() or 0
+    spans = [(start, min(count, start + SPAN)) for start in range(0, count, SPAN)]
+    return {Key(task, *span) for task in plan.tasks for span in spans}
+
+
+def _arrivals(jobs: Sequence[Any], store: Store, wanted: set[Key]) -> Iterator[None]:
+    """One for every key that the workers bring, until they have ended."""
+    known = len(wanted & store.keys())
+    while True:
+        alive = any(job.is_alive() for job in jobs)
+        found = len(wanted & store.keys())
+        yield from [None] * (found - known)
+        known = found
+        if not alive:
+            return
         time.sleep(0.2)
 
 
@@ -369,6 +387,8 @@ def _by_workers(
     if source.count() is None:
         raise BadInput("a stream is read by one process; leave out workers=, or give data with a length.")
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="pellucid-"))
+    from pellucid.show.progress import track
+
     context = torch.multiprocessing.get_context("spawn")
     threads = max(1, torch.get_num_threads() // workers)
     said = context.SimpleQueue()
@@ -380,8 +400,12 @@ def _by_workers(
         for i in range(workers)
     ]
     try:
+        store, wanted = Store(folder), _all_keys(source, plan)
+        left = len(wanted - store.keys())
         for job in jobs:
             job.start()
+        for _ in track(_arrivals(jobs, store, wanted), "measuring", progress, left):
+            pass
         for job in jobs:
             job.join()
     finally:
@@ -402,6 +426,7 @@ def _work(
     model: nn.Module, source: Source, plan: Plan, options: _Options, folder: Path, share: Share, threads: int, said: Any
 ) -> None:
     torch.set_num_threads(threads)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started us
     try:
         _run(model, source, plan, options, Store(folder), share, False)
     except PellucidError as error:

@@ -202,10 +202,12 @@ def _gathered(start: int, some: Sequence[Sample]) -> Range:
     return Range(start, torch.stack(images), torch.tensor(labels), records)
 
 
-def source_of(data: Any, transform: Any, name: str | None, loaders: int = 0) -> Source:
-    """The source that an argument means."""
+def source_of(data: Any, transform: Any, name: str | None, loaders: int = 0, usual: Any = None) -> Source:
+    """The source that an argument means. usual: the model's own transform of pictures, where none is given."""
     if isinstance(data, str | Dataset):
-        return Named(Dataset.make(data), transform, loaders)
+        made = Dataset.make(data)
+        own = usual if transform is None and made.kind == "images" else transform
+        return Named(made, own, loaders)
     if not isinstance(data, Iterable) and not hasattr(data, "__getitem__"):
         raise BadInput(f"the data is {kind(data)}; give a data set, its text form, or something that yields samples.")
     return Foreign(data, name or "")

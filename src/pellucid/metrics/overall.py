@@ -30,6 +30,10 @@ class Overall(Curved, name="overall", paper="arXiv:2103.13859"):
     scored: Scored | None = None
     into: Filling | None = None
 
+    @property
+    def needs(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.parts()[0].needs
+
     def parts(self) -> tuple[Insertion, Deletion]:
         """The two, computed once if they are asked for too."""
         return Insertion(self.protocol, self.scored), Deletion(self.protocol, self.scored, self.into)

@@ -31,7 +31,7 @@ from pellucid.results.store import SCHEMA, Store
 WHAT = ["explainer", "ask", "metric"]  # what a number is of
 WHERE = ["model", "data", "transform", "explains", "seed"]  # what it was measured on
 KEPT = ["better", "average", "protocol", "version"]  # what else a task says
-RESAMPLES = 1999
+RESAMPLES, FLIPS = 1999, 9999  # p is 1e-4 at the least, so that Holm can still find it among hundreds
 
 Frame = Any  # pandas' own types are of little help
 
@@ -238,11 +238,7 @@ def _weighted(part: Frame) -> np.ndarray:
     values = part["value"].to_numpy(dtype=float)
     if part["average"].iloc[0] != "classes":
         return values
-    known = ~np.isnan(values)
-    _, of, sizes = np.unique(part["target"].to_numpy()[known], return_inverse=True, return_counts=True)
-    values = values.copy()
-    values[known] *= known.sum() / (len(sizes) * sizes[of])
-    return values
+    return values * _weights(part["target"].to_numpy(), ~np.isnan(values))
 
 
 def _compared(a: Frame, b: Frame, level: float, seed: int) -> dict[str, Any]:
@@ -252,7 +248,7 @@ def _compared(a: Frame, b: Frame, level: float, seed: int) -> dict[str, Any]:
     found = two_level(differences, level, RESAMPLES, seed)
     flat = [np.nanmean(np.stack(side), 0) if len(side) > 1 else side[0] for side in (first, second)]
     one = paired(flat[0], flat[1], level, RESAMPLES, seed)
-    p = _p_of_runs(differences) if found.runs > 1 else flips(differences[0], RESAMPLES, seed)
+    p = _p_of_runs(differences) if found.runs > 1 else flips(differences[0], FLIPS, seed)
     return {
         "a": float(np.nanmean(np.concatenate(first))) if found.n else float("nan"),
         "b": float(np.nanmean(np.concatenate(second))) if found.n else float("nan"),
@@ -281,7 +277,23 @@ def _pairs(a: Frame, b: Frame) -> tuple[list[np.ndarray], list[np.ndarray]]:
     undefined = np.isnan(table[0]) | np.isnan(table[1])
     for one in table:
         one[undefined] = np.nan
+        one *= _class_weights(a, shared, ~undefined)
     return list(table[0].T), list(table[1].T)
+
+
+def _class_weights(part: Frame, samples: Any, known: Any) -> Any:
+    """[samples, runs]: by which a value counts, where a mean is to be one over classes."""
+    if part["average"].iloc[0] != "classes":
+        return 1.0
+    targets = part.drop_duplicates("sample").set_index("sample")["target"].loc[samples].to_numpy()
+    return np.stack([_weights(targets, there) for there in known.T], 1)
+
+
+def _weights(targets: Any, known: Any) -> Any:
+    _, of, sizes = np.unique(targets[known], return_inverse=True, return_counts=True)
+    weights = np.ones(len(targets))
+    weights[known] = known.sum() / (len(sizes) * sizes[of])
+    return weights
 
 
 def _p_of_runs(differences: list[np.ndarray]) -> float:

@@ -1,0 +1,182 @@
+"""The run behind `pellucid evaluate`: what can be refused is refused first, then the work, then the words."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import pellucid
+from pellucid import grammar
+from pellucid.cli import _classes, _measured, _models
+from pellucid.cli._bounds import Bound, read_bounds
+from pellucid.cli._console import note
+from pellucid.cli._report import Report
+from pellucid.data import Dataset
+from pellucid.data.transforms import Transform
+from pellucid.engine import evaluate
+from pellucid.engine._evaluate import ALWAYS, Plan, _plan
+from pellucid.engine._source import SPAN, source_of
+from pellucid.explainers import Explainer
+from pellucid.files import writable
+from pellucid.metrics import Metric
+from pellucid.networks._load import card_of
+from pellucid.questions import Question
+from pellucid.results import Results
+from pellucid.results.store import Store
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line asks to be measured."""
+
+    data: Dataset
+    explainers: list[Explainer]
+    metrics: list[Metric]
+    asks: list[Question]  # none: each explainer's own
+    target: str
+    transform: Transform | None  # None: the model's own
+    bounds: list[Bound]
+
+    @classmethod
+    def read(
+        cls,
+        dataset: str,
+        explainers: Sequence[str],
+        metrics: Sequence[str],
+        asks: Sequence[str] | None,
+        target: str,
+        transform: str | None,
+        bounds: Sequence[str] | None,
+    ) -> "Wish":
+        wanted = _made(Metric, metrics)
+        measured = list(dict.fromkeys([*map(Metric.make, ALWAYS), *wanted]))
+        return cls(
+            Dataset.make(dataset), _made(Explainer, explainers), wanted, _made(Question, asks or ()), target,
+            None if transform is None else Transform.make(transform),
+            read_bounds(bounds or (), {str(m): m.better or "neither" for m in measured}),
+        )  # fmt: skip
+
+
+def _made(family: Any, texts: Sequence[str]) -> list[Any]:
+    """Members from texts that may be lists, each once."""
+    return list(dict.fromkeys(family.make(item) for text in texts for item in grammar.read_list(text)))
+
+
+@dataclass(eq=False)
+class Evaluation:
+    """One call of the command."""
+
+    wish: Wish
+    wanted: _models.Wanted
+    out: Path
+    batch_size: int | None
+    workers: int
+    loaders: int
+    rank: int = field(default_factory=lambda: int(os.environ.get("RANK", 0)))
+
+    def __post_init__(self) -> None:
+        self.data = self.wish.data
+        self.count = None if self.data.streamed else len(self.data)  # a folder that is missing is found out here
+        writable(self.out)
+        self.wanted = replace(self.wanted, device=self.wanted.device or _own_device())
+        self.loaded = _models.load(self.wanted)
+        said = () if self.data.streamed else self.data.class_names
+        self.names = self.loaded.names or (said if len(said) == self.loaded.outputs else ())
+        words = ("label", "predicted")
+        self.target: str | int = self.wish.target
+        if self.target not in words:
+            self.target = _classes.number(self.wish.target, self.names, self.loaded.outputs)
+        if self.rank == 0:
+            self._warn(len(said))
+
+    def _warn(self, classes: int) -> None:
+        if self.loaded.warning:
+            note(self.loaded.warning)
+        if classes and self.loaded.outputs and classes != self.loaded.outputs:
+            note(
+                f"{self.data.name} has {classes} classes and the model {self.loaded.outputs}; label i is taken for "
+                f"output i."
+            )
+
+    def go(self, progress: bool) -> Report | None:
+        """Measure, and write the tables; None in all processes of torchrun but the first."""
+        first = self.rank == 0
+        if first:
+            _measured.write_run(self.out, self.about())
+        try:
+            results = self._measured(progress and first)
+        except KeyboardInterrupt:
+            if first:
+                note(self._kept())
+            raise
+        if not first:
+            return None
+        results.write(self.out)
+        return Report(results, self.wish.bounds, self.out, self.wanted.model, self.loaded.outputs)
+
+    def _measured(self, progress: bool) -> Results:
+        return evaluate(
+            self.loaded.model, self.data, self.wish.explainers, self.wish.metrics, self.wish.asks or None, self.out,
+            self.wanted.seed, target=self.target, transform=self.wish.transform, batch_size=self.batch_size,
+            workers=self.workers, loaders=self.loaders, device=self.wanted.device, progress=progress,
+        )  # fmt: skip
+
+    def about(self) -> dict[str, Any]:
+        """Everything that decides the numbers, and how to load the model again."""
+        wanted, card = self.wanted, card_of(self.loaded.model)
+        metrics = dict.fromkeys([*map(Metric.make, ALWAYS), *self.wish.metrics])
+        return {
+            "version": pellucid.__version__,
+            "model": _found(wanted.model),
+            "network": wanted.network,
+            "weights": _found(wanted.weights),
+            "classes": wanted.classes,
+            "names": _found(wanted.names),
+            "size": wanted.size,
+            "transform": None if self.wish.transform is None else str(self.wish.transform),
+            "model's own transform": None if card is None else _preprocessing(card),
+            "dataset": str(self.data),
+            "explainers": [str(one) for one in self.wish.explainers],
+            "metrics": [str(one) for one in self.wish.metrics],
+            "asks": [str(one) for one in self.wish.asks],
+            "target": self.target,
+            "seed": wanted.seed,
+            "batch_size": self.batch_size,
+            "protocols": {one.card_id: one.card for one in metrics},
+        }
+
+    def _kept(self) -> str:
+        """How far it came, in ranges whose numbers are all there."""
+        again = f"kept in {self.out}; run again to go on."
+        if self.count is None:
+            return f"what was measured is {again}"
+        there, plan = Store(self.out).keys(), self._plan()
+        spans = [(start, min(self.count, start + SPAN)) for start in range(0, self.count, SPAN)]
+        whole = [span for span in spans if not any(plan.missing(i, *span, there) for i in range(len(plan.asked)))]
+        return f"{len(whole)} of {len(spans)} ranges are {again}"
+
+    def _plan(self) -> Plan:
+        """As the engine makes it."""
+        model, wish = self.loaded.model, self.wish
+        source = source_of(self.data, wish.transform or self.loaded.transform, None)
+        return _plan(
+            model, source, wish.explainers, wish.metrics, wish.asks or None, self.wanted.seed, self.target, None
+        )
+
+
+def _own_device() -> str | None:
+    """Under torchrun, the GPU of this process."""
+    local = os.environ.get("LOCAL_RANK")
+    return f"cuda:{local}" if local is not None and torch.cuda.is_available() else None
+
+
+def _found(path: str | Path | None) -> str | None:
+    """A file wherever it is looked at from; other names as they are."""
+    return None if path is None else str(Path(path).resolve() if Path(path).is_file() else path)
+
+
+def _preprocessing(card: Any) -> dict[str, Any]:
+    return {name: getattr(card, name) for name in ("size", "crop", "interpolation", "mean", "std")}

@@ -1,0 +1,109 @@
+"""evaluate: a data set and a model in; metrics of explainers out, with intervals and with what they can tell apart."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pellucid.cli._models import Wanted
+
+
+def evaluate(
+    dataset: Annotated[
+        str, typer.Argument(metavar="DATASET", help="A data set in text form: cub:root=data,split=test …")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", metavar="MODEL", help="timm:NAME, torchvision:NAME, hf:NAME, pellucid:NAME, or a checkpoint."
+        ),
+    ],
+    explainer: Annotated[
+        list[str], typer.Option("-e", "--explainer", metavar="TEXT", help="An explainer, or '[a,b]'; repeat for more.")
+    ] = ["grad-cam"],  # noqa: B006
+    metric: Annotated[
+        list[str],
+        typer.Option(
+            "-m",
+            "--metric",
+            metavar="TEXT",
+            help="A metric, or '[a,b]'; repeat. Accuracy and confidence are always measured beside them.",
+        ),
+    ] = ["insertion", "deletion"],  # noqa: B006
+    ask: Annotated[
+        list[str] | None,
+        typer.Option("-a", "--ask", metavar="TEXT", help="A question in text form; repeat. [the explainer's own]"),
+    ] = None,
+    target: Annotated[
+        str,
+        typer.Option(
+            "-t", "--target", metavar="CLASS", help="The class explained: label, predicted, or one by number or name."
+        ),
+    ] = "label",
+    transform: Annotated[
+        str | None,
+        typer.Option("--transform", metavar="NAME", help="How pictures become inputs. [the model's own way]"),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option("--network", metavar="NAME", help="What a bare checkpoint belongs to, such as timm:resnet18."),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", metavar="FILE", help="A checkpoint, or none for random ones. [the published ones]"),
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option("--classes", metavar="N", min=1, help="How many classes the model has.")
+    ] = None,
+    names: Annotated[
+        Path | None, typer.Option("--names", metavar="FILE", help="Class names, one a line or a JSON list.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option("--size", metavar="N", min=1, help="Side of the images as the model sees them.")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", metavar="NAME", help="cpu, cuda, mps, … [cpu; under torchrun a GPU a process]"),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", metavar="N", min=1, help="The most images in any one forward.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of everything stochastic.")] = 0,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", min=1, help="Processes that share the work; or use torchrun.")
+    ] = 1,
+    loaders: Annotated[int, typer.Option("--loaders", metavar="N", min=0, help="Processes that read pictures.")] = 0,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where the results go.")] = Path(
+        "evaluation"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output instead of a table.")] = False,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-under",
+            metavar="METRIC=VALUE",
+            help="Exit code 1 where the mean of an explainer is worse than this (above it where lower is better); "
+            "repeat. Controls are exempt.",
+        ),
+    ] = None,
+) -> None:
+    """Measure explainers on a data set.
+
+    pellucid evaluate cub:root=data,split=test --model birds.safetensors -e grad-cam -e gradient -m insertion -m sch
+
+    pellucid evaluate scenes:length=200 --model model.safetensors -e '[cam,random-map]' --fail-under insertion=0.5
+
+    torchrun --nproc-per-node=2 -m pellucid evaluate imagenet:root=data,split=val --model timm:resnet50
+
+    A run that was stopped goes on where it was, and one more metric costs that metric: what is in the folder is kept.
+    """
+    from pellucid.cli._evaluation import Evaluation, Wish
+
+    wish = Wish.read(dataset, explainer, metric, ask, target, transform, fail_under)
+    wanted = Wanted(model, network, weights, classes, names, size, device, seed)
+    report = Evaluation(wish, wanted, out, batch_size, workers, loaders).go(progress=not as_json)
+    if report is None:  # another process prints it
+        return
+    report.print(as_json)
+    if report.failed:
+        raise typer.Exit(1)
