@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pellucid.engine import audit as audit
     from pellucid.engine import evaluate as evaluate
     from pellucid.engine import measure as measure
+    from pellucid.engine import sanity_sheet as sanity_sheet
     from pellucid.errors import PellucidError as PellucidError
     from pellucid.explanation import Explanation as Explanation
     from pellucid.explanation import explain as explain
@@ -51,6 +52,7 @@ _HOME = {  # where each public name lives; a module is its own home
     "metrics": "",
     "networks": "",
     "questions": "",
+    "sanity_sheet": "engine",
     "save_model": "networks",
     "transform_of": "networks",
 }

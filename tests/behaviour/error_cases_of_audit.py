@@ -12,5 +12,6 @@ def _audit(data, **options):
 
 OF_AUDIT = {
     "an audit of fewer than no samples": _audit("scenes", checks=-1),
+    "an audit of nothing": _audit([]),
     "an audit of what is read once": _audit(iter([(torch.zeros(3, 1, 1), 0)])),
 }

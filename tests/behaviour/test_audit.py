@@ -1,6 +1,7 @@
 """Audit: models that were made to look at one thing, of which the first sentence must name that thing."""
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -143,8 +144,8 @@ def test_what_cannot_be_said():
     assert (
         "names 33 % (24 to 44) of 90 samples rightly, and always the most frequent label would name 33 %" in a.sentence
     )
-    a = audited(reader(OBJECT), annotated=False)
-    assert a.sentence.endswith("the data does not tell where the object is."), a.sentence
+    a = audited(reader(GROUND), annotated=False)
+    assert a.sentence.endswith("the data does not tell where the object is.")
     a = pl.audit(reader(OBJECT), pictures(n=18), **QUICK)
     assert "of only 18 right answers is it known where the object is, and 20 are needed" in a.sentence
     a = pl.audit(reader(OBJECT), [(record.image, -1) for record in pictures(n=6)], **QUICK)
@@ -260,13 +261,14 @@ def test_who_refuses_the_model_is_left_out_with_a_note():
 
 
 def test_an_explainer_that_is_no_better_than_chance_counts_for_nothing():
-    a = audited(reader(OBJECT), explainers=["smooth:samples=1,sigma=0@random-map"])
+    a = audited(reader(OBJECT), explainers=["smooth:samples=1@random-map"])
     assert a.sound == []
     assert "No explainer is sound, so no map is counted here." in a.findings
     assert a.verdict.says == "right"  # taken from the model's own answers
     assert "evidence" not in a.sentence
 
 
+@pytest.mark.slow  # processes take long to start
 def test_workers_say_the_same(tmp_path):
     one = audited(reader(CORNER), metrics=["sch"], out=tmp_path / "one")
     two = pl.audit(reader(CORNER), Indexed(), **{**QUICK, "metrics": ["sch"]}, out=tmp_path / "two", workers=2)
@@ -391,17 +393,17 @@ def test_a_place_of_several_classes_and_explainers_is_one():
 
 
 def facts(kept, alone, n=100, right=1.0, background=1.0, other=np.nan, border=1.0):
-    """Two classes; so large a share of the first answers stays."""
-    label = np.arange(n) % 2
+    """Four classes; so large a share of the answers stays."""
+    label = np.arange(n) % 4
     rows = (np.arange(n) + 0.5) / n
-    predicted = np.where(rows < right, label, 1 - label)
+    predicted = np.where(rows < right, label, (label + 1) % 4)
     frame = pd.DataFrame({"label": label, "predicted": predicted})
     shares = {"object": kept, "all but object": alone, "background": background, "other": other, "border": border}
     for name, share in shares.items():
         flags = (rows[::-1] < share).astype(float)
         frame[f"kept {name}"] = np.nan if np.isnan(share) else flags
-        frame[f"predicted {name}"] = np.where(flags == 1, label, 0)
-    return _verdict.Facts(frame, None, [], ["cat", "dog"])
+        frame[f"predicted {name}"] = np.where(flags == 1, label, (label + 1) % 4)
+    return _verdict.Facts(frame, None, [], ["cat", "dog", "cow", "hen"])
 
 
 @pytest.mark.parametrize(
@@ -422,12 +424,14 @@ def test_the_decision(kept, alone, says):
 
 def test_the_same_shares_of_fewer_samples_decide_less():
     assert _verdict.judged(facts(0.7, 0.0, n=200)).says == "wrong"
-    assert _verdict.judged(facts(0.7, 0.0, n=24)).says != "wrong"
+    assert _verdict.judged(facts(0.7, 0.0, n=20)).says == "in part"
 
 
 def test_chance_is_what_would_stay_if_nothing_were_told():
     found = facts(0.0, 1.0)
-    assert _verdict.chance(found) == pytest.approx(0.5)  # it always says cat
+    assert _verdict.chance(found) == pytest.approx(0.25)
+    found.answers["predicted object"] = np.where(np.arange(100) < 80, 0, 1)
+    assert _verdict.chance(found) == pytest.approx(0.8 / 4 + 0.2 / 4)
 
 
 def test_an_explainer_is_sane_if_its_interval_says_so():
@@ -506,7 +510,7 @@ def test_a_network_that_learned_the_ground_is_found_out(correlation, start, name
     options = {"explainers": ["grad-cam", "input-x-gradient"], "metrics": ["insertion", "deletion", "sch"]}
     data = f"scenes:classes=8,size=48,length=192,seed=1,correlation={correlation}"
     a = pl.audit(trained(correlation), data, transform=view, checks=0, **options)
-    print(a.sentence)
+    sys.stderr.write(f"{correlation}: {a.sentence}\n")
     assert a.sentence.startswith(start)
     assert named in a.sentence
     assert (a.verdict.says == "right") == (correlation == 0)

@@ -488,3 +488,14 @@ def test_real_images_and_weights(run, data, tmp_path):
     assert rows[1]["ask"] == "contrast:against=17"
     assert rows[1]["value"] > 0
     assert "chickadee" in out
+
+
+def test_sanity_sheets(run, tmp_path):
+    code, out, err = run(
+        "explain", "--data", "scenes:length=2,size=32,classes=5", "--model", "pellucid:tiny-cnn", "--classes", 5,
+        "-e", "gradient", "-e", "edges", "--sanity", "-o", "out",
+    )  # fmt: skip
+    assert code == 0, err
+    for name in ("gradient", "edges"):
+        assert f"While the model forgets: out/sanity.{name}.png" in out
+        assert Image.open(tmp_path / "out" / f"sanity.{name}.png").height > 2 * 32

@@ -19,7 +19,7 @@ from torchvision.transforms.functional import hflip, resized_crop
 import pellucid as pl
 from pellucid.contracts.case import images, model
 from pellucid.contracts.metrics import Planted, planted_images
-from pellucid.engine.sanity import sanity_sheet
+from pellucid.engine import sanity_sheet
 from pellucid.errors import BadKnob, BadModel, BadQuestion, UnknownName
 from pellucid.explainers import Explainer
 from pellucid.maths.similarity import cosine, pearson, spearman, ssim, top_k

@@ -35,6 +35,7 @@ from pellucid.show.sheet import Column, contact_sheet
 
 SATURATE = 0.005  # the share of values beyond the ends of a colour scale
 SHEET = 40  # the most images on a contact sheet
+FORGETTING = 6  # and on a sanity sheet
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Asked:
     against: str | None
     top: int
     contrasts: bool = False
+    sanity: bool = False
 
     @classmethod
     def read(
@@ -57,6 +59,7 @@ class Asked:
         against: str | None,
         top: int | None,
         contrasts: bool = False,
+        sanity: bool = False,
     ) -> "Asked":
         made = [Explainer.make(item) for text in explainers for item in grammar.read_list(text)]
         if contrasts:  # what is clipped cannot be compared with what is not
@@ -66,7 +69,13 @@ class Asked:
         questions = [Question.make(item) for text in texts for item in grammar.read_list(text)]
         top = top or (3 if contrasts else 1)
         return cls(
-            list(dict.fromkeys(made)), list(dict.fromkeys(questions)), list(targets or ()), against, top, contrasts
+            list(dict.fromkeys(made)),
+            list(dict.fromkeys(questions)),
+            list(targets or ()),
+            against,
+            top,
+            contrasts,
+            sanity,
         )
 
 
@@ -100,6 +109,7 @@ class Run:
     shown: list[tuple[str, Tensor, list[View]]] = field(default_factory=list)
     truths: dict[str, Record] = field(default_factory=dict)  # of records of a data set: what is known about them
     outlines: list[Tensor | None] = field(default_factory=list)
+    inputs: list[tuple[str, Tensor]] = field(default_factory=list)  # the first, for the sanity sheets
     done: int = 0
 
     def __post_init__(self) -> None:
@@ -138,6 +148,8 @@ class Run:
                     written = time.monotonic()
             if self.rows:
                 record["sheet"] = self._sheet()
+            if self.asked.sanity and self.inputs:
+                record["sanity"] = [self._sanity(explainer) for explainer in self.asked.explainers]
         except KeyboardInterrupt:
             note(f"{self.done} of {len(self.files)} images are finished, in {self.out}")
             raise
@@ -165,6 +177,7 @@ class Run:
         if not files:
             return ""
         images = torch.stack(pictures)
+        self.inputs += [(file.name, x) for file, x in zip(files, pictures)][: FORGETTING - len(self.inputs)]
         output = _models.answer(self.loaded.model, images)
         try:
             explanations = [self._one(explainer, images, output) for explainer in self.asked.explainers]
@@ -303,6 +316,21 @@ class Run:
 
     def _label(self, target: int) -> str:
         return _classes.short(target, self.loaded.names)
+
+    def _sanity(self, explainer: Explainer) -> str:
+        """What the maps of the first images become while the model forgets."""
+        from pellucid.engine import sanity_sheet
+
+        names, images = zip(*self.inputs, strict=True)
+        ask = self.questions[0] if self.questions else None
+        target = self.targets[0] if self.targets else None
+        sheet = sanity_sheet(
+            self.loaded.model, torch.stack(images), explainer, target, seed=self.wanted.seed, ask=ask, rows=names,
+            batch_size=self.batch_size,
+        )  # fmt: skip
+        name = _file_name(["sanity", str(explainer)])
+        write_atomically(self.out / name, png(sheet))
+        return name
 
     def _sheet(self) -> str | None:
         """One picture of everything, where there is more than one map to see."""

@@ -57,6 +57,10 @@ def explain(
             help="Four ways to ask about the classes predicted first (3, or --top K), on a sheet an image.",
         ),
     ] = False,
+    sanity: Annotated[
+        bool,
+        typer.Option("--sanity", help="What the maps become while the model forgets, layer by layer: a sheet each."),
+    ] = False,
     network: Annotated[
         str | None,
         typer.Option("--network", metavar="NAME", help="What a bare checkpoint belongs to, such as timm:resnet18."),
@@ -107,7 +111,7 @@ def explain(
 
     from pellucid.cli._run import Asked, Run
 
-    asked = Asked.read(explainer, ask, [why] if why else target, why_not, top, contrasts)
+    asked = Asked.read(explainer, ask, [why] if why else target, why_not, top, contrasts, sanity)
     run = Run(files, asked, Wanted(model, network, weights, classes, names, size, device, seed), batch_size, out)
     if run.loaded.warning:
         note(run.loaded.warning)
@@ -149,6 +153,8 @@ def _print(record: dict[str, Any], out: Path) -> None:
     console().print(f"\n{count} and explanations.json: {out}", soft_wrap=True)
     if record["sheet"]:
         console().print(f"Side by side, on common scales: {out / record['sheet']}", soft_wrap=True)
+    for sheet in record.get("sanity", ()):
+        console().print(f"While the model forgets: {out / sheet}", soft_wrap=True)
 
 
 def _name(row: dict[str, Any], which: str) -> str:

@@ -171,6 +171,8 @@ def audit(
             "loaders": loaders, "name": name, "device": device, "input": input, "output": output, "progress": progress,
         })  # fmt: skip
         evaluate(call.model, dataset, (), (), out=folder, **call.options)  # refuses what there is to refuse
+        if call.head is None:
+            raise BadInput("the data holds no samples, so there is nothing to audit; give at least one.")
         return _audited(call, explainers, metrics, worst, checks)
 
 
@@ -193,7 +195,7 @@ class _Call:
     options: Mapping[str, Any]  # of evaluate
 
     @cached_property
-    def source(self) -> Any:
+    def source(self) -> Zoned:
         """As evaluate reads it, and with zones."""
         card = card_of(self.model)
         view = self.options["transform"]

@@ -27,7 +27,7 @@ from torch.nn.functional import max_pool2d
 
 from pellucid.data import Record
 from pellucid.data._record import boxes_of
-from pellucid.engine._source import SPAN, Range
+from pellucid.engine._source import SPAN, Foreign, Range, Source
 from pellucid.maths.blur import gaussian_blur
 from pellucid.maths.masks import IGNORED, inside_boxes, share_inside
 from pellucid.metrics import Case
@@ -106,14 +106,12 @@ class Zones(Range):
         return torch.stack([zones(record, int(c), (size[0], size[1])) for record, c in pairs])
 
 
-@dataclass
-class Zoned:
+class Zoned(Foreign):
     """A source that tells other objects from the ground."""
 
-    of: Any
-
-    def __post_init__(self) -> None:
-        self.name, self.mark, self.transform = self.of.name, self.of.mark, self.of.transform
+    def __init__(self, of: Source) -> None:
+        super().__init__(of, of.name, of.mark, of.transform)
+        self.of = of
 
     def count(self) -> int | None:
         return self.of.count()
@@ -126,23 +124,19 @@ class Zoned:
             yield Zones(part.start, part.images, part.labels, part.records)
 
 
-@dataclass
 class First(Zoned):
     """The first samples of a source."""
 
-    most: int = SPAN
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.name = f"subset:first={self.most}@{self.name}"
+    def __init__(self, of: Source, most: int) -> None:
+        super().__init__(of)
+        self.name, self.most = f"subset:first={most}@{of.name}", most
 
     def count(self) -> int | None:
         count = self.of.count()
         return None if count is None else min(count, self.most)
 
     def ranges(self, wanted: Iterable[int] | None) -> Iterator[Range]:
-        numbers = range(-(-self.most // SPAN)) if wanted is None else wanted
-        for part in self.of.ranges(numbers):
+        for part in self.of.ranges(range(-(-self.most // SPAN)) if wanted is None else wanted):
             left = self.most - part.start
             yield type(part)(part.start, part.images[:left], part.labels[:left], part.records[:left])
 
@@ -258,7 +252,7 @@ class Shown(Curved, name="shown"):
         if self.without == "other":
             return grown(zones == OTHER) & ~mine
         if self.without == "place":
-            return self._at(zones) & ~mine
+            return self._at(zones) & ~mine & (zones != OTHER)
         return where(zones, self.without)
 
     def _at(self, zones: Tensor) -> Tensor:
@@ -291,7 +285,7 @@ class Where(Curved, name="where"):
 
 
 class Places(Curved, name="places"):
-    """Of what a map says for the class, the most that lies in one cell of a grid beside the object; the curve has all
+    """Of what a map says for the class, the most that lies in one cell of a grid beside all objects; the curve has all
     cells, row by row."""
 
     better = None
@@ -302,7 +296,7 @@ class Places(Curved, name="places"):
     def trace(self, case: Case) -> Tensor:
         zones, mass = zones_of(case), case.map.double().relu()
         total = torch.where(zones == IGNORED, 0.0, mass).sum((1, 2), keepdim=True)
-        beside = torch.where((zones == OBJECT) | (zones == IGNORED), 0.0, mass) / total
+        beside = torch.where((zones == GROUND) | (zones == NEAR), mass, 0.0) / total
         rows, columns = (_cells(side).to(beside) for side in beside.shape[1:])
         return (rows @ beside @ columns.T).flatten(1)
 

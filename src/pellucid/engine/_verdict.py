@@ -124,7 +124,7 @@ def chance(facts: Facts, name: str = "object") -> float:
 def surely_more(a: Flags, b: Flags) -> bool:
     """On the samples that both know."""
     d = (a - b)[~np.isnan(a - b)]
-    return len(d) > 1 and d.mean() > 0 and flips(d) < ALPHA
+    return len(d) > 1 and bool(d.mean() > 0) and flips(d) < ALPHA
 
 
 def accuracy(facts: Facts) -> Interval:

@@ -13,7 +13,7 @@ import torch
 from PIL.Image import Image as Picture
 from torch import Tensor, nn
 
-from pellucid.engine._regions import OBJECT
+from pellucid.engine._regions import OBJECT, Zoned
 from pellucid.engine._source import SPAN
 from pellucid.errors import PellucidError
 from pellucid.explainers import Explainer
@@ -66,7 +66,7 @@ class Seen:
     """What is needed to draw them."""
 
     model: nn.Module
-    source: Any  # one that tells zones
+    source: Zoned
     explainers: Sequence[Explainer]
     names: tuple[str, ...]
     numbers: tuple[Sequence[float] | None, Sequence[float] | None]  # mean and std of the inputs
@@ -76,13 +76,16 @@ class Seen:
         """The sheet of all."""
         kinds = [(kind, [s for s in samples if s.kind == kind]) for kind in (PLACE, ANSWER)]
         sheets = [(HEADINGS[kind], self._sheet(kind, some)) for kind, some in kinds if some]
-        return stacked(sheets) if sheets else None
+        made = [(heading, sheet) for heading, sheet in sheets if sheet is not None]
+        return stacked(made) if made else None
 
-    def _sheet(self, kind: str, samples: list[Sample]) -> Picture:
+    def _sheet(self, kind: str, samples: list[Sample]) -> Picture | None:
         images, zones = self._found(samples)
         pictures = [displayable(image, *self.numbers) for image in images]
         outlines = [None if zone is None or not bool((zone == OBJECT).any()) else zone == OBJECT for zone in zones]
         columns = [c for explainer in self.explainers for c in self._columns(explainer, kind, images, samples)]
+        if not columns:
+            return None  # nobody to ask
         note = f"One colour scale an explainer; {SATURATE:.1%} of it lies beyond the ends. The line is the object's."
         titles = [self._title(sample) for sample in samples]
         return contact_sheet(columns, pictures, titles, saturate=SATURATE, note=note, outlines=outlines)
