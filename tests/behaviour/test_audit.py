@@ -182,7 +182,6 @@ def test_one_more_explainer_costs_that_explainer(written):
     old, new = (a.results.frame.set_index(["explainer", "metric", "sample"])["seconds"] for a in (first, second))
     kept = new.loc[old.index]
     assert kept.equals(old)  # to the microsecond: nothing was measured again
-    assert len(new) == len(old) / 3 * 4 - len(old[old.index.get_level_values(0) == "none"]) / 3 or len(new) > len(old)
     assert set(new.index.get_level_values(0)) - set(old.index.get_level_values(0)) == {"integrated-gradients:steps=2"}
 
 

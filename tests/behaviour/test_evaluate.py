@@ -277,6 +277,17 @@ def test_any_source_gives_the_same_numbers(whole, net):
         np.testing.assert_allclose(found.frame["value"], wanted, atol=1e-6)
 
 
+def test_images_that_are_not_normalised():
+    """Where black is in them is not known, nor their mean colour."""
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 2))
+    x = torch.rand(3, 3, 8, 8)
+    with pytest.raises(BadInput, match="mean colour"):
+        pl.evaluate(flat, [x], "gradient", "deletion")
+    given = pl.evaluate(flat, [x], "gradient", "deletion", mean=[0.5] * 3).only(metric="deletion").frame["value"]
+    e = pl.explain(flat, x, "gradient")
+    np.testing.assert_allclose(given, pl.measure(flat, x, e, "deletion", mean=[0.5] * 3), atol=1e-6)
+
+
 def test_a_source_with_masks_and_boxes(net):
     x = torch.randn(5, 3, 32, 32)
     masks = torch.zeros(5, 32, 32, dtype=torch.bool)

@@ -29,30 +29,20 @@ from pellucid._version import __version__
 from pellucid.data.subset import Subset
 from pellucid.data.transforms import Transform
 from pellucid.engine._evaluate import Share, _by_workers, _finished, _Options, _plan, _run, _several, evaluate
+from pellucid.engine._findings import findings_of, finite, regions_of, removals_of
 from pellucid.engine._places import proposed
-from pellucid.engine._regions import REGIONS, First, Places, Shown, Where, Zoned
+from pellucid.engine._regions import LOOKS, REGIONS, First, Places, Shown, Where, Zoned
 from pellucid.engine._source import Named, source_of
 from pellucid.engine._trust import Trust, agreement_of, trusted
-from pellucid.engine._verdict import (
-    Facts,
-    Tried,
-    Verdict,
-    _classes_of,
-    accuracy,
-    judged,
-    most_frequent,
-    percent,
-    share,
-)  # fmt: skip
+from pellucid.engine._verdict import Facts, Tried, Verdict, judged
 from pellucid.engine._worst import Sample, Seen, worst_of
-from pellucid.errors import BadInput, PellucidError, listed
+from pellucid.errors import BadInput, PellucidError
 from pellucid.explainers import Explainer
 from pellucid.explanation import explain
 from pellucid.files import write_atomically
 from pellucid.metrics import Metric
 from pellucid.networks._load import card_of
 from pellucid.results import Results
-from pellucid.results.statistics import bca
 from pellucid.results.store import Store
 from pellucid.subject.state import unwrapped
 
@@ -68,15 +58,6 @@ OF_BOXES = ("ch", "pointing-game", "energy-in-box")
 OF_SEVERAL = ("mosu",)
 CHECKED = ("sanity-cascading:layers=6", "random-logit", "max-sensitivity", "completeness")  # on few samples: they cost
 COSTLY = tuple(text.partition(":")[0] for text in (*CHECKED, "sanity-independent", "local-lipschitz"))
-LOOKS: dict[str, Shown] = {
-    "nothing": Shown("nothing", curve=True),
-    "object": Shown("object", "surroundings", curve=True),
-    "object (mean colour)": Shown("object", "mean", curve=True),
-    "all but object": Shown("all but object", curve=True),
-    "other": Shown("other", "surroundings", curve=True),
-    "border": Shown("border", curve=True),
-    "background": Shown("background", curve=True),
-}
 STILL = 0.5  # of its probability: an answer that is given by a hair, among equals, does not stay
 PROBED = 2  # samples on which everything is tried first
 
@@ -126,7 +107,7 @@ class Audit:
     def record(self) -> dict[str, Any]:
         """What audit.json says."""
         verdict = asdict(self.verdict) | {"numbers": {k: asdict(v) for k, v in self.verdict.numbers.items()}}
-        return _finite({
+        return finite({
             **self.about, "sentence": self.sentence, "findings": self.findings, "verdict": verdict,
             "explainers": [asdict(one) | {"sound": one.sound} for one in self.trust],
             "regions": self.regions.to_dict("records"), "removals": self.removals.to_dict("records"),
@@ -148,6 +129,7 @@ def audit(
     workers: int = 1,
     loaders: int = 0,
     name: str | None = None,
+    mean: Sequence[float] | None = None,
     worst: int = 12,
     checks: int = 32,
     device: str | torch.device | None = None,
@@ -165,10 +147,12 @@ def audit(
         raise BadInput(f"worst is {worst} and checks {checks}; give numbers of samples from 0.")
     if isinstance(dataset, Iterator):
         raise BadInput("the data can be read once, and an audit reads it several times; give a list or a data set.")
+    name = name or (type(dataset).__name__ if out is None else None)  # kept for the time of the call, or refused
     with _folder(out) as folder:
         call = _Call(unwrapped(model) if isinstance(model, nn.Module) else model, dataset, folder, {
             "seed": seed, "target": target, "transform": transform, "batch_size": batch_size, "workers": workers,
             "loaders": loaders, "name": name, "device": device, "input": input, "output": output, "progress": progress,
+            "mean": mean,
         })  # fmt: skip
         evaluate(call.model, dataset, (), (), out=folder, **call.options)  # refuses what there is to refuse
         if call.head is None:
@@ -222,8 +206,9 @@ class _Call:
         card, source = card_of(self.model), self.source.of
         if card is not None and self.options["transform"] is None:
             return card.mean, card.std
-        view = source._batches.view.transform if isinstance(source, Named) else None
-        return view.numbers(source.data) if isinstance(view, Transform) else (None, None)
+        if not isinstance(source, Named) or not isinstance(source._batches.view.transform, Transform):
+            return None, None
+        return source._batches.view.transform.numbers(source.data)
 
     @property
     def asking(self) -> dict[str, Any]:
@@ -235,7 +220,7 @@ class _Call:
     ) -> Any:
         """The rows of some metrics on a source of our own, by the machinery of evaluate."""
         o = self.options
-        options = _Options(o["target"], o["batch_size"], o["seed"], o["device"], o["input"], o["output"])
+        options = _Options(o["target"], o["batch_size"], o["seed"], o["device"], o["input"], o["output"], o["mean"])
         plan = _plan(self.model, source, explainers, metrics, None, o["seed"], o["target"], o["output"])
         share = Share.of_environment()
         if out and o["workers"] > 1 and share.of == 1:
@@ -265,10 +250,10 @@ def _audited(call: _Call, explainers: Any, metrics: Any, worst: int, checks: int
     samples = worst_of(answers, inside, worst)
     shown = [one for one in made if str(one) in (sound or audited)]
     seen = Seen(call.model, call.source, shown, call.names, call.numbers, call.asking)
-    findings = [*_findings(facts, verdict, trust), *_agreeing(call, shown, checks), *notes, *more]
+    findings = [*findings_of(facts, verdict, trust), *_agreeing(call, shown, checks), *notes, *more]
     return Audit(
-        verdict, findings, results, _regions(facts, shares), _removals(facts), answers.assign(inside=inside), samples,
-        trust, _about(call, made), seen.drawn(samples),
+        verdict, findings, results, regions_of(facts, shares), removals_of(facts), answers.assign(inside=inside),
+        samples, trust, _about(call, made), seen.drawn(samples),
     )  # fmt: skip
 
 
@@ -409,54 +394,6 @@ def _tried(call: _Call, looked: Any, answers: pd.DataFrame, explainers: Sequence
     return [Tried(place, *pair) for place, pair in zip(places, lost, strict=True)]
 
 
-# --- what is said -----------------------------------------------------------------------------------------------------
-
-
-def _findings(facts: Facts, verdict: Verdict, trust: Sequence[Trust]) -> list[str]:
-    found = accuracy(facts)
-    said = [f"It names {percent(found)} of {found.n} samples rightly; always the most frequent label would name "
-            f"{100 * most_frequent(facts):.0f} %."] if found.n else []  # fmt: skip
-    sound = [one.explainer for one in trust if one.sound]
-    said.append(
-        f"Nothing speaks against {listed(sound)}." if sound else "No explainer is sound, so no map is counted here."
-    )
-    return [*said, *(one.words for one in trust if one.words), *_other_places(facts, verdict), *_on_background(facts),
-            *_other_fill(facts)]  # fmt: skip
-
-
-def _other_places(facts: Facts, verdict: Verdict) -> list[str]:
-    """Places that hold besides the one in the first sentence."""
-    said: list[str] = []
-    for tried in facts.tried:
-        classes = _classes_of(facts, tried)
-        if classes and str(tried.place) != verdict.shortcut:
-            names = listed([facts.said(c) for c in classes], 3)
-            said.append(f"The right answers of {names} hang on {tried.place} too.")
-    return said
-
-
-def _on_background(facts: Facts) -> list[str]:
-    """Classes of which most answers stay without the object, where that cannot be chance."""
-    labels, kept = facts.answers["label"].to_numpy(), facts.kept("object")
-    classes = np.unique(labels[facts.right])
-    level = 1 - 0.05 / max(1, len(classes))
-    counts = {c: share(np.where(labels == c, kept, np.nan), level) for c in classes.tolist()}
-    mine = sorted((c for c, found in counts.items() if found.n and found.low > 0.5), key=lambda c: -counts[c].low)
-    if not mine or len(mine) == len(classes):
-        return []
-    said = [f"{facts.said(c)} {100 * counts[c].mean:.0f} % of {counts[c].n}" for c in mine]
-    return [f"Classes of which most right answers stay without the object: {listed(said, 5)}."]
-
-
-def _other_fill(facts: Facts) -> list[str]:
-    """Whether it matters what stands in the object's place."""
-    blurred, flat = (share(facts.kept(name)) for name in ("object", "object (mean colour)"))
-    if not blurred.n or (flat.low <= blurred.high and blurred.low <= flat.high):
-        return []
-    return [f"With the data's mean colour in the object's place {percent(flat)} of the right answers stay, with what "
-            f"surrounds it {percent(blurred)}: it matters what is put there."]  # fmt: skip
-
-
 def _agreeing(call: _Call, explainers: Sequence[Explainer], checks: int) -> list[str]:
     """How alike the maps of the first samples are."""
     if call.head is None or len(explainers) < 2 or not checks:
@@ -473,46 +410,6 @@ def _agreeing(call: _Call, explainers: Sequence[Explainer], checks: int) -> list
     return [said] if said else []
 
 
-def _regions(facts: Facts, shares: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Over the right answers, and where any object is known over those with one."""
-    rows: list[dict[str, Any]] = []
-    first: Any = next(iter(shares.values()), None)
-    if first is None:
-        return pd.DataFrame(columns=["region", "area", "n"])
-    known = facts.right & first["area of object"].notna().to_numpy()
-    mine = known if known.any() else facts.right
-    for region in REGIONS:
-        areas = first.loc[mine, f"area of {region}"]
-        row: dict[str, Any] = {"region": region, "area": float(areas.mean()), "n": int(areas.notna().sum())}
-        for explainer, table in shares.items():
-            found = bca(table.loc[mine, region].to_numpy(dtype=float))
-            row |= {explainer: found.mean, f"{explainer} low": found.low, f"{explainer} high": found.high}
-            row[f"{explainer} lift"] = found.mean / row["area"] if row["area"] else np.nan
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _removals(facts: Facts) -> pd.DataFrame:
-    """Of the right answers, how many stay, and the probability of the label before and after."""
-    parts = [(what, facts.kept(what), facts.answers[f"probability {what}"].to_numpy(dtype=float))
-             for what in LOOKS if what != "nothing"]  # fmt: skip
-    parts += [(str(t.place), 1 - np.where(facts.right, t.lost, np.nan), None) for t in facts.tried]
-    before = facts.answers["probability"].to_numpy(dtype=float)
-    rows: list[dict[str, Any]] = []
-    for what, kept, after in parts:
-        found, there = share(kept), ~np.isnan(kept)
-        row = {"taken out": what, "n": found.n, "kept": found.mean, "low": found.low, "high": found.high}
-        known = {} if after is None else {
-            "before": _nanmean(before[there]), "after": _nanmean(after[there])
-        }  # fmt: skip
-        rows.append(row | known)
-    return pd.DataFrame(rows)
-
-
-def _nanmean(values: Any) -> float:
-    return float(np.nanmean(values)) if len(values) and not np.isnan(values).all() else float("nan")
-
-
 def _about(call: _Call, explainers: Sequence[Explainer]) -> dict[str, Any]:
     from pellucid.engine._evaluate import _model_text
 
@@ -521,14 +418,3 @@ def _about(call: _Call, explainers: Sequence[Explainer]) -> dict[str, Any]:
         "transform": call.source.transform, "explains": str(call.options["target"]), "seed": call.options["seed"],
         "controls": [str(one) for one in explainers if not one.asked],
     }  # fmt: skip
-
-
-def _finite(value: Any) -> Any:
-    """As JSON has it: no NaN, no NumPy."""
-    if isinstance(value, dict):
-        return {key: _finite(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid._version import __version__
+from pellucid.engine._measure import colour_of
 from pellucid.engine._source import SPAN, Foreign, Range, Source, source_of
 from pellucid.errors import BadFile, BadInput, PellucidError, kind
 from pellucid.explainers import Explainer
@@ -103,6 +104,7 @@ def evaluate(
     workers: int = 1,
     loaders: int = 0,
     name: str | None = None,
+    mean: Sequence[float] | None = None,
     device: str | torch.device | None = None,
     input: str | int | None = None,
     output: Any = None,
@@ -111,10 +113,11 @@ def evaluate(
     """Measure explainers on a data set, with the accuracy and confidence of the model beside them.
 
     dataset: a data set or its text form; any map-style or iterable source of (image, label) or (image, label,
-    {"masks": …, "boxes": …}), single or in batches, called `name` in the rows. target: the class that is explained, the
-    label (the predicted class where there is none), "predicted", or a number. transform: how pictures become inputs;
-    none: the model's own where pl.load_model attached one, else the data set's. out: a folder; None keeps the rows in
-    memory. batch_size: the most rows in any one forward. workers: processes; loaders: processes that read pictures.
+    {"masks": …, "boxes": …}), single or in batches, called `name` in the rows, of the mean colour `mean` where the
+    images are not normalised. target: the class that is explained, the label (the predicted class where there is none),
+    "predicted", or a number. transform: how pictures become inputs; none: the model's own where pl.load_model attached
+    one, else the data set's. out: a folder; None keeps the rows in memory. batch_size: the most rows in any one
+    forward. workers: processes; loaders: processes that read pictures.
     """
     if not isinstance(model, nn.Module):
         raise BadInput(f"model is {kind(model)}; give a torch.nn.Module (see pl.load_model).")
@@ -133,7 +136,7 @@ def evaluate(
     if out is not None:
         writable(out)
     share = Share.of_environment()
-    options = _Options(target, batch_size, seed, device, input, output)
+    options = _Options(target, batch_size, seed, device, input, output, mean)
     if workers > 1 and share.of == 1:
         return _by_workers(model, source, plan, options, out, workers, progress)
     if share.of > 1 and out is None:
@@ -171,6 +174,7 @@ class _Options:
     device: Any
     input: str | int | None
     output: Any
+    mean: Sequence[float] | None = None
 
 
 def _plan(
@@ -259,7 +263,8 @@ def _measure(
     _check(images, model)
     subject.batch = batch
     labels = part.labels.to(images.device)
-    case = Case(subject, batch, labels, labels=labels, colour=None if colour is None else colour.to(images))
+    mean = colour_of(images, options.mean, model) if colour is None else colour.to(images)
+    case = Case(subject, batch, labels, labels=labels, colour=mean)
     case.target = _target(case, labels, options.target)
     masks, case.boxes = part.masks(case.target.cpu()), _on(part.boxes(case.target.cpu()), images)
     case.masks = None if masks is None else masks.to(images.device)

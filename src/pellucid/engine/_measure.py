@@ -78,7 +78,7 @@ def measure(
             labels=_classes(labels, n, images, "labels"),
             masks=fitting_masks(masks, images),
             boxes=fitting_boxes(boxes, images),
-            colour=_colour(images, mean, model),
+            colour=colour_of(images, mean, model),
         )
         if made.scores != "model" or given is not None:
             case = _with_maps(case, made, given, target)
@@ -169,7 +169,7 @@ def fitting_boxes(boxes: Boxes | None, images: Tensor) -> list[Tensor] | None:
     return [one.view(-1, 4) for one in made]
 
 
-def _colour(images: Tensor, mean: Sequence[float] | None, model: nn.Module) -> Tensor | None:
+def colour_of(images: Tensor, mean: Sequence[float] | None, model: nn.Module) -> Tensor | None:
     """The data's mean colour in the images: as said; zero where the images are normalised by it."""
     c = images.shape[1]
     if mean is not None:

@@ -5,11 +5,11 @@
 What is wherever the thing is has its evidence in other cells in every picture; a dot in a corner, a label, a frame has
 it in the same ones. A place is proposed by the maps, and proves true only by what the model answers without it.
 
->>> cells = np.full((9, 16), 1 / 16)
->>> cells[:, :2] += 3 / 16
+>>> cells = np.full((9, 256), 1 / 512)
+>>> cells[:, :2] += 1 / 4
 >>> [place] = proposed({"gradient": cells}, np.zeros(9, int), np.ones(9, bool), (32, 32))
 >>> place.boxes, str(place), place.classes
-(((0, 0, 16, 8),), 'the top left corner (16 × 8 pixels)', (0,))
+(((0, 0, 4, 2),), 'the top left corner (4 × 2 pixels)', (0,))
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from pellucid.engine._regions import CELLS, Box, box_of
 Grid = NDArray[Any]
 
 FEW = 8  # right answers of a class: with fewer, not even all of them would show (Wilson) that most are lost
-SHARE, LIFT = 0.1, 3.0  # of the evidence, and by how much more than of the area: less is no shortcut worth a forward
+SHARE, LIFT = 0.05, 3.0  # of the evidence, and by how much more than of the area: less is not worth a forward
 PART = 1 / 3  # of the highest cell: what is as high belongs to the place
 BLOBS = 4  # four corners make one place
 LARGEST = 1 / 8  # of the area: more is no place but a region
@@ -84,7 +84,7 @@ def proposed(cells: Mapping[str, Grid], labels: Grid, right: Grid, size: tuple[i
 
 def _place(mean: Grid, size: tuple[int, int]) -> Place | None:
     """Where the cells of one class are high."""
-    grid = mean.reshape(min(CELLS, size[0]), -1) if size[0] > 1 else mean[None]
+    grid = mean.reshape(min(CELLS, size[0]), -1)
     level = grid.mean()
     if not level > 0:
         return None

@@ -263,6 +263,17 @@ class Shown(Curved, name="shown"):
         return inside.expand_as(zones)
 
 
+LOOKS: dict[str, Shown] = {
+    "nothing": Shown("nothing", curve=True),
+    "object": Shown("object", "surroundings", curve=True),
+    "object (mean colour)": Shown("object", "mean", curve=True),
+    "all but object": Shown("all but object", curve=True),
+    "other": Shown("other", "surroundings", curve=True),
+    "border": Shown("border", curve=True),
+    "background": Shown("background", curve=True),
+}
+
+
 class Where(Curved, name="where"):
     """Of what a map says for the class, the share on the object; the curve has those of all regions, then their areas.
 

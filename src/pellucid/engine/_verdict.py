@@ -286,6 +286,23 @@ def _hangs(facts: Facts, tried: Tried, rows: Any, level: float) -> bool:
     return found.n >= FEW and found.low > HALF and surely_more(lost, other)
 
 
+def leanings(facts: Facts) -> list[str]:
+    """Places on which a class leans, though most of its answers do not hang on them."""
+    said: list[str] = []
+    labels = facts.answers["label"].to_numpy()
+    for tried in facts.tried:
+        for c in sorted({*tried.place.classes} - {*_classes_of(facts, tried)}):
+            rows = facts.right & (labels == c)
+            lost, other = (np.where(rows, v, np.nan) for v in (tried.lost, tried.elsewhere))
+            if surely_more(lost, other):
+                without = f"{percent(share(lost))} are lost without one place, {tried.place}"
+                said.append(
+                    f"Of the right answers of {facts.said(c)} {without}, and {percent(share(other))} without another "
+                    f"as large."
+                )
+    return said
+
+
 def _lost_at(facts: Facts, tried: Tried, classes: tuple[int, ...]) -> Interval:
     labels = facts.answers["label"].to_numpy()
     rows = facts.right & (np.isin(labels, classes) if classes else True)
