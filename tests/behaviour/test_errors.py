@@ -34,6 +34,7 @@ from pellucid.show.contrast import contrast_sheet
 from pellucid.show.curves import CurveRow, curves
 from pellucid.show.sheet import Column, contact_sheet
 from pellucid.subject import Subject
+from tests.behaviour.error_cases_of_audit import OF_AUDIT
 from tests.behaviour.error_cases_of_commands import OF_COMMANDS
 from tests.behaviour.error_cases_of_contrast import OF_CONTRAST
 from tests.behaviour.error_cases_of_data import OF_DATA
@@ -42,7 +43,7 @@ from tests.behaviour.error_cases_of_localisation import OF_LOCALISATION
 from tests.behaviour.error_cases_of_measuring import OF_MEASURING
 from tests.behaviour.error_cases_of_robustness import OF_ROBUSTNESS
 
-FURTHER = (OF_DATA, OF_MEASURING, OF_LOCALISATION, OF_FAITHFULNESS, OF_ROBUSTNESS, OF_CONTRAST, OF_COMMANDS)
+FURTHER = (OF_DATA, OF_MEASURING, OF_LOCALISATION, OF_FAITHFULNESS, OF_ROBUSTNESS, OF_CONTRAST, OF_COMMANDS, OF_AUDIT)
 GOLDEN = Path(__file__).parent / "errors.txt"
 PACKAGE = Path(errors.__file__).parent
 TEMPORARY = Path(tempfile.gettempdir())
