@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pellucid.cli._models import Wanted
+from pellucid.cli._options import Classes, Names, Network, Seed, Size, Weights
 
 
 def evaluate(
@@ -44,23 +45,11 @@ def evaluate(
         str | None,
         typer.Option("--transform", metavar="NAME", help="How pictures become inputs. [the model's own way]"),
     ] = None,
-    network: Annotated[
-        str | None,
-        typer.Option("--network", metavar="NAME", help="What a bare checkpoint belongs to, such as timm:resnet18."),
-    ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option("--weights", metavar="FILE", help="A checkpoint, or none for random ones. [the published ones]"),
-    ] = None,
-    classes: Annotated[
-        int | None, typer.Option("--classes", metavar="N", min=1, help="How many classes the model has.")
-    ] = None,
-    names: Annotated[
-        Path | None, typer.Option("--names", metavar="FILE", help="Class names, one a line or a JSON list.")
-    ] = None,
-    size: Annotated[
-        int | None, typer.Option("--size", metavar="N", min=1, help="Side of the images as the model sees them.")
-    ] = None,
+    network: Network = None,
+    weights: Weights = None,
+    classes: Classes = None,
+    names: Names = None,
+    size: Size = None,
     device: Annotated[
         str | None,
         typer.Option("--device", metavar="NAME", help="cpu, cuda, mps, … [cpu; under torchrun a GPU a process]"),
@@ -68,7 +57,7 @@ def evaluate(
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", metavar="N", min=1, help="The most images in any one forward.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of everything stochastic.")] = 0,
+    seed: Seed = 0,
     workers: Annotated[
         int, typer.Option("--workers", metavar="N", min=1, help="Processes that share the work; or use torchrun.")
     ] = 1,

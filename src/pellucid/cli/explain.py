@@ -9,6 +9,7 @@ import typer
 from pellucid.cli import _images
 from pellucid.cli._console import note
 from pellucid.cli._models import Wanted
+from pellucid.cli._options import Classes, Names, Network, Seed, Size, Weights
 from pellucid.errors import BadInput
 
 
@@ -61,28 +62,16 @@ def explain(
         bool,
         typer.Option("--sanity", help="What the maps become while the model forgets, layer by layer: a sheet each."),
     ] = False,
-    network: Annotated[
-        str | None,
-        typer.Option("--network", metavar="NAME", help="What a bare checkpoint belongs to, such as timm:resnet18."),
-    ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option("--weights", metavar="FILE", help="A checkpoint, or none for random ones. [the published ones]"),
-    ] = None,
-    classes: Annotated[
-        int | None, typer.Option("--classes", metavar="N", min=1, help="How many classes the model has.")
-    ] = None,
-    names: Annotated[
-        Path | None, typer.Option("--names", metavar="FILE", help="Class names, one a line or a JSON list.")
-    ] = None,
-    size: Annotated[
-        int | None, typer.Option("--size", metavar="N", min=1, help="Side of the images as the model sees them.")
-    ] = None,
+    network: Network = None,
+    weights: Weights = None,
+    classes: Classes = None,
+    names: Names = None,
+    size: Size = None,
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", metavar="N", min=1, help="Images explained at a time.")
     ] = None,
     device: Annotated[str | None, typer.Option("--device", metavar="NAME", help="cpu, cuda, mps, …")] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of everything stochastic.")] = 0,
+    seed: Seed = 0,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where the results go.")] = Path(
         "explanations"
     ),

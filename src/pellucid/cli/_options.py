@@ -1,0 +1,21 @@
+"""Options that several commands have, each said once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Network = Annotated[
+    str | None,
+    typer.Option("--network", metavar="NAME", help="What a bare checkpoint belongs to, such as timm:resnet18."),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option("--weights", metavar="FILE", help="A checkpoint, or none for random ones. [the published ones]"),
+]
+Classes = Annotated[int | None, typer.Option("--classes", metavar="N", min=1, help="How many classes the model has.")]
+Names = Annotated[Path | None, typer.Option("--names", metavar="FILE", help="Class names, one a line or a JSON list.")]
+Size = Annotated[
+    int | None, typer.Option("--size", metavar="N", min=1, help="Side of the images as the model sees them.")
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of everything stochastic.")]
