@@ -1,12 +1,13 @@
 """What `test_errors.py` does to measuring to hear what it says: every case is given a folder to work in."""
 
+import shutil
 from unittest.mock import patch
 
 import pandas as pd
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import pellucid as pl
 from pellucid.engine import _evaluate
@@ -119,6 +120,12 @@ def damaged(folder):
     len(Results.of(store, ["t"]))
 
 
+def gone(folder):
+    found = pl.evaluate(net(), SCENES, "random-map", "sparseness", transform="plain", out=folder / "out")
+    shutil.rmtree(folder / "out")
+    len(found)
+
+
 def no_parquet(folder):
     (folder / "a.parquet").write_text("PAR1")
     Results.load(folder / "a.parquet")
@@ -148,8 +155,14 @@ OF_MEASURING = {
     "evaluating what is no model": lambda _: pl.evaluate("resnet", SCENES),
     "evaluating by batches of none": evaluated(batch_size=0),
     "evaluating what is no data": evaluated(7),
+    "evaluating nothing": evaluated([]),
     "data without a name": evaluated([x()], out="+out"),
     "samples that are no inputs": evaluated([(x().byte()[0], 0)]),
+    "masks of samples of another size": evaluated([(x()[0], 0, {"masks": torch.zeros(4, 4)})], metrics="sch"),
+    "masks of samples with halves": evaluated([(x()[0], 0, {"masks": torch.full((16, 16), 0.5)})], metrics="sch"),
+    "a loader that shuffles": evaluated(DataLoader(TensorDataset(x(), torch.zeros(2)), shuffle=True)),
+    "labels that are no numbers of classes": evaluated([(x(), torch.tensor([0.5, 1.0]))]),
+    "evaluating without a question": evaluated(ask=[]),
     "samples of several sizes": evaluated([(x()[0], 0), (x()[0, :, 2:], 0)]),
     "explaining no class": evaluated(target="truth"),
     "processes without a folder": under_torchrun(evaluated()),
@@ -166,7 +179,8 @@ OF_MEASURING = {
     "comparing on different data": lambda _: rows().compare(rows(data="other")),
     "comparing several runs with one": lambda _: Results.together([rows(), rows()]).compare(rows()),
     "results that are no file": no_parquet,
-    "results that are not there": lambda folder: Results.load(folder / "nowhere"),
+    "results that are gone": gone,
+    "a folder without results": lambda folder: Results.load(folder / "nowhere"),
     "a part that is damaged": damaged,
     "a level that is none": lambda _: bca([1, 2], 95),
     "values in a table": lambda _: bca([[1, 2]]),

@@ -323,6 +323,98 @@ def test_an_encoder_is_measured_too():
     assert found.only(metric="accuracy").frame["value"].isna().all()
 
 
+def test_what_a_mapping_tells_is_of_its_label(net):
+    x, mask = torch.randn(6, 3, 32, 32), torch.zeros(32, 32, dtype=torch.bool)
+    mask[4:20, 4:20] = True
+    samples = [(x[i], i % 5, {"mask": mask}) for i in range(6)]
+    frame = pl.evaluate(net, samples, "random-map", "sch", target=3).only(metric="sch").frame
+    assert frame["value"].notna().tolist() == (frame["label"] == 3).tolist()
+
+
+def test_other_data_of_one_name_is_not_the_same(net, tmp_path):
+    x, y = torch.randn(40, 3, 32, 32), torch.zeros(40, dtype=torch.int64)
+    call = {"explainers": "random-map", "metrics": "insertion", "name": "mine", "out": tmp_path}
+    first = pl.evaluate(net, TensorDataset(x, y), **call)
+    assert len(pl.evaluate(net, TensorDataset(x[:8], y[:8]), **call).only(metric="insertion")) == 8
+    other = pl.evaluate(net, TensorDataset(3 * x, y), **call)
+    assert not np.allclose(first.frame["value"], other.frame["value"])
+    with pytest.raises(BadInput, match="differ in state"):
+        Results.load(tmp_path).stability()
+
+
+def test_another_forward_or_mean_is_another_task(tmp_path):
+    """The weights are the same, and what is asked; the numbers are not."""
+    layers = [nn.Flatten(), nn.Linear(3 * 64, 8), nn.ReLU(), nn.Linear(8, 3)]
+    x, found = torch.rand(3, 3, 8, 8), []
+    for middle, mean in ((nn.ReLU(), 0.0), (nn.Tanh(), 0.0), (nn.Tanh(), 5.0)):
+        net = nn.Sequential(*layers[:2], middle, layers[3])
+        frame = pl.evaluate(net, [x], "gradient", "deletion", out=tmp_path, name="x", mean=[mean] * 3).frame
+        found.append(frame[frame["metric"] == "deletion"]["value"].tolist())
+    assert found[0] != found[1] != found[2]
+
+
+def test_labels_as_they_come(net):
+    x = torch.randn(4, 3, 32, 32)
+    for labels in (np.array([0, 1, 2, 9]), [0, 1, 2, 9], torch.tensor([[0], [1], [2], [9]])):
+        frame = pl.evaluate(net, [(x, labels)], "random-map", "insertion").frame
+        assert frame["label"].tolist()[:4] == [0, 1, 2, 9]
+        assert frame[frame["metric"] == "accuracy"]["value"].iloc[3] == 0  # no class of this model
+
+
+def test_one_output_for_two_classes():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 1))
+    x = torch.randn(30, 3, 8, 8)
+    z = net(x).detach()[:, 0]
+    labels = (torch.arange(30) % 2).long()
+    frame = pl.evaluate(net, [(x, labels)], "gradient", "insertion").frame
+    right = frame[frame["metric"] == "accuracy"]["value"].to_numpy()
+    np.testing.assert_array_equal(right, ((z > 0).long() == labels).float())
+    sure = frame[frame["metric"] == "confidence"]["value"].to_numpy()
+    np.testing.assert_allclose(sure, torch.maximum(z.sigmoid(), 1 - z.sigmoid()), atol=1e-6)
+
+
+def test_signals_in_batches():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(60, 3))
+    data = TensorDataset(torch.randn(20, 2, 30), torch.arange(20) % 3)
+    one = pl.evaluate(net, data, "gradient", "insertion", mean=[0.0])
+    other = pl.evaluate(net, DataLoader(data, batch_size=8), "gradient", "insertion", mean=[0.0])
+    np.testing.assert_allclose(one.frame["value"], other.frame["value"], atol=1e-6)
+
+
+def test_a_question_with_an_answer_for_every_sample():
+    """Each sample has its own reference, whatever range it is in."""
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 5))
+    x, references = torch.randn(40, 3, 8, 8), torch.randn(40, 5)
+    ask = pl.questions.Towards(references)
+    found = pl.evaluate(encoder, TensorDataset(x), "gradient", "sparseness", ask=ask).only(metric="sparseness")
+    e = pl.explain(encoder, x, "gradient", ask=ask)
+    np.testing.assert_allclose(found.frame["value"], pl.measure(encoder, x, e, "sparseness"), atol=1e-6)
+
+
+def test_what_is_infinite_has_no_mean():
+    [row] = frame_of([1.0, np.inf, 0.0]).summary().to_dict("records")
+    assert (row["mean"], row["n"], row["undefined"]) == (0.5, 2, 1)
+
+
+def test_runs_with_other_samples():
+    both = Results.together([frame_of([1.0, 0.0, 1.0]), frame_of([1.0, 0.0])])
+    [row] = both.summary().to_dict("records")
+    assert (row["n"], row["undefined"], row["runs"]) == (5, 1, 2)
+
+
+def test_merged_meanwhile(tmp_path, monkeypatch):
+    """Parts that another process has merged away are read where they went."""
+    monkeypatch.setattr("pellucid.results.store.MANY", 2)
+    store, other = Store(tmp_path), Store(tmp_path)
+    for i in range(5):
+        row = {name: [i] for name in ("sample", "label", "target", "value", "seconds")}
+        store.put([Key("t", i, i + 1)], {"t": {}}, row | {"task": ["t"], "curve": [None]})
+    rows = other.rows()
+    next(rows)
+    store.merge()
+    assert {r for table in rows for r in table["sample"].to_pylist()} == {0, 1, 2, 3, 4}
+
+
 # --- results ----------------------------------------------------------------------------------------------------------
 
 

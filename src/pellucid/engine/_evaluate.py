@@ -10,11 +10,15 @@ themselves and write into one folder: `workers=N`, or torchrun.
 
 import hashlib
 import os
+import re
+import shutil
 import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +26,9 @@ import torch
 from torch import Tensor, nn
 
 from pellucid._version import __version__
-from pellucid.engine._measure import colour_of
+from pellucid.engine._measure import colour_of, fitting_boxes
 from pellucid.engine._source import SPAN, Foreign, Range, Source, source_of
-from pellucid.errors import BadFile, BadInput, PellucidError, kind
+from pellucid.errors import BadFile, BadInput, BadModel, PellucidError, kind
 from pellucid.explainers import Explainer
 from pellucid.explanation import Ask, _check, _moved, _Placed, _question, explain
 from pellucid.files import writable
@@ -66,6 +70,7 @@ class Plan:
     metrics: list[Metric]  # of maps and explainers
     of_model: list[Metric]
     facts: dict[str, str]  # what all tasks have in common
+    count: int | None = None  # of samples, where that is known
     ids: dict[tuple[int, str], str] = field(default_factory=dict)  # (which asked, metric) -> task
     tasks: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -130,9 +135,12 @@ def evaluate(
         if out is not None:
             raise BadInput("the data has no name by which its rows are found again; give name=.")
         source.name = type(dataset).__name__
+    target = int(target) if isinstance(target, Integral) else target
     if not (target in ("label", "predicted") or isinstance(target, int)):
         raise BadInput(f"target is {target!r}; give label, predicted, or the number of a class.")
-    plan = _plan(model, source, explainers, metrics, ask, seed, target, output)
+    if source.count() == 0:
+        raise BadInput("the data holds no samples, so there is nothing to measure; give at least one.")
+    plan = _plan(model, source, explainers, metrics, ask, seed, target, output, mean, input)
     if out is not None:
         writable(out)
     share = Share.of_environment()
@@ -178,10 +186,13 @@ class _Options:
 
 
 def _plan(
-    model: nn.Module, source: Source, explainers: Any, metrics: Any, ask: Any, seed: int, target: Any, output: Any
-) -> Plan:
+    model: nn.Module, source: Source, explainers: Any, metrics: Any, ask: Any, seed: int, target: Any, output: Any,
+    mean: Any = None, input: Any = None,
+) -> Plan:  # fmt: skip
     made = [Explainer.make(one) for one in _several(explainers)]
     wanted = [Metric.make(one) for one in _several(metrics)]
+    if isinstance(ask, list | tuple) and not ask:
+        raise BadInput("ask is an empty list; give at least one question, or none for each explainer's own.")
     asks = [None] if ask is None else list(ask) if isinstance(ask, list | tuple) else [ask]
     asked = [Asked(None, None)]
     for explainer in made:
@@ -191,12 +202,13 @@ def _plan(
     of_model = list(dict.fromkeys([*always, *(m for m in wanted if m.scores == "model")]))
     of_maps = list(dict.fromkeys(m for m in wanted if m.scores != "model"))
     facts = {
-        "model": _model_text(model), "data": source.name, "data state": source.mark, "transform": source.transform,
+        "model": _model_text(model), "data": source.name, "state": source.mark, "transform": source.transform,
         "explains": str(target), "seed": str(seed), "version": __version__,
     }  # fmt: skip
     if output is not None:
         facts["output"] = str(output) if isinstance(output, str | int) else fingerprint(output)
-    return Plan(list(dict.fromkeys(asked)), of_maps, of_model, facts)
+    facts |= {name: str(value) for name, value in (("mean", mean), ("input", input)) if value is not None}
+    return Plan(list(dict.fromkeys(asked)), of_maps, of_model, facts, source.count())
 
 
 def _several(things: Any) -> list[Any]:
@@ -209,8 +221,8 @@ def _several(things: Any) -> list[Any]:
 def _model_text(model: nn.Module) -> str:
     """The text form it was loaded by, or its class, and sixteen digits of all its weights."""
     card = card_of(model)
-    digest = hashlib.sha256()
-    for key, value in model.state_dict().items():
+    digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", repr(model)).encode())
+    for key, value in (dict(model.named_buffers()) | model.state_dict()).items():
         if isinstance(value, Tensor):
             digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
@@ -239,9 +251,9 @@ def _run(
         if not wanted:
             return
     with _Placed(model, options.device), undisturbed(model, options.seed):
-        colour = source.colour()
+        colour = source.colour() if options.mean is None else None
         for part in track(_mine(source, wanted, share), "measuring", progress, None if wanted is None else len(wanted)):
-            _measure(model, part, colour, plan, options, store, there)
+            colour = _measure(model, part, colour, plan, options, store, there)
 
 
 def _mine(source: Source, wanted: list[int] | None, share: Share) -> Iterator[Range]:
@@ -252,11 +264,11 @@ def _mine(source: Source, wanted: list[int] | None, share: Share) -> Iterator[Ra
 
 def _measure(
     model: nn.Module, part: Range, colour: Tensor | None, plan: Plan, options: _Options, store: Store, there: set[Key]
-) -> None:
-    """One range: the model's own numbers, then explainer by explainer."""
+) -> Tensor | None:
+    """One range: the model's own numbers, then explainer by explainer. The mean colour, as it is found out first."""
     todo = {i: plan.missing(i, part.start, part.stop, there) for i in range(len(plan.asked))}
     if not any(todo.values()):
-        return
+        return colour
     subject = Subject(model, output=options.output, batch_size=options.batch_size, seed=options.seed)
     batch = _moved(as_batch(part.images, options.input), model)
     images = batch.images
@@ -266,13 +278,15 @@ def _measure(
     mean = colour_of(images, options.mean, model) if colour is None else colour.to(images)
     case = Case(subject, batch, labels, labels=labels, colour=mean)
     case.target = _target(case, labels, options.target)
-    masks, case.boxes = part.masks(case.target.cpu()), _on(part.boxes(case.target.cpu()), images)
+    masks = part.masks(case.target.cpu())
     case.masks = None if masks is None else masks.to(images.device)
+    case.boxes = fitting_boxes(part.boxes(case.target.cpu()), images)
     for i, metrics in todo.items():
         if metrics:
             asked = plan.asked[i]
-            here = case if asked.explainer is None else _explained(case, asked, options)
+            here = case if asked.explainer is None else _explained(case, asked, options, part, plan.count)
             _keep(part, here, [(plan.ids[i, str(m)], m) for m in metrics], plan, store)
+    return mean
 
 
 def _target(case: Case, labels: Tensor, wanted: str | int) -> Tensor:
@@ -287,21 +301,18 @@ def _target(case: Case, labels: Tensor, wanted: str | int) -> Tensor:
     return torch.where((labels < 0) | (labels >= case.output.shape[1]), predicted, labels)
 
 
-def _on(boxes: list[Tensor] | None, images: Tensor) -> list[Tensor] | None:
-    return None if boxes is None else [one.to(images.device) for one in boxes]
-
-
-def _explained(case: Case, asked: Asked, options: _Options) -> Case:
+def _explained(case: Case, asked: Asked, options: _Options, part: Range, count: int | None) -> Case:
     """The case with the maps of an explainer."""
     assert asked.explainer is not None
     assert asked.question is not None
+    question = asked.question.part(slice(part.start, part.stop), count)
     e = explain(
-        case.subject.model, case.batch.whole, asked.explainer, asked.question,
-        target=case.target if asked.question.targeted else None, batch_size=options.batch_size or case.rows,
+        case.subject.model, case.batch.whole, asked.explainer, question,
+        target=case.target if question.targeted else None, batch_size=options.batch_size or case.rows,
         seed=options.seed, input=case.batch.key, output=options.output,
     )  # fmt: skip
     maps = e.maps.unsqueeze(-2) if e.maps.ndim == 2 else e.maps
-    return case.of(maps, asked.explainer, asked.question)
+    return case.of(maps, asked.explainer, question)
 
 
 def _keep(part: Range, case: Case, metrics: list[tuple[str, Metric]], plan: Plan, store: Store) -> None:
@@ -397,11 +408,9 @@ def _by_workers(
     context = torch.multiprocessing.get_context("spawn")
     threads = max(1, torch.get_num_threads() // workers)
     said = context.SimpleQueue()
-    model = model.cpu() if options.device is not None else model
+    model = deepcopy(model).cpu() if any(p.is_cuda for p in model.parameters()) else model
     jobs = [
-        context.Process(
-            target=_work, args=(model, source, plan, options, folder, Share(i, workers), threads, said), daemon=True
-        )
+        context.Process(target=_work, args=(model, source, plan, options, folder, Share(i, workers), threads, said))
         for i in range(workers)
     ]
     try:
@@ -422,9 +431,12 @@ def _by_workers(
     failed = next((job for job in jobs if job.exitcode), None)
     if failed is not None:
         raise BadFile(f"a worker was stopped (exit code {failed.exitcode}); run again, what is there is kept.")
-    store = Store(folder)
     store.merge()
-    return Results.of(store, list(plan.tasks))
+    results = Results.of(store, list(plan.tasks))
+    if out is None:
+        len(results)  # read before its folder goes
+        shutil.rmtree(folder, ignore_errors=True)
+    return results
 
 
 def _work(
@@ -436,3 +448,5 @@ def _work(
         _run(model, source, plan, options, Store(folder), share, False)
     except PellucidError as error:
         said.put(error)
+    except Exception as error:  # a traceback does not travel
+        said.put(BadModel(f"a worker failed ({type(error).__name__}: {error}); run with workers=1 to see where."))

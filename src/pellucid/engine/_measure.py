@@ -25,7 +25,7 @@ Boxes = Sequence[Any]
 def measure(
     model: nn.Module,
     x: Any,
-    e: Explanation | Tensor | str | Explainer | None,
+    e: Any,
     metric: str | Metric,
     masks: Any = None,
     boxes: Boxes | None = None,
@@ -56,7 +56,7 @@ def measure(
         options: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "device": device, "input": input}
         given: Explanation | None = explain(model, x, e, target=target, output=output, **options)
     else:
-        given = Explanation(maps=e) if isinstance(e, Tensor) else e
+        given = e if e is None or isinstance(e, Explanation) else Explanation(maps=torch.as_tensor(e))
     batch, model = as_batch(x, input), unwrapped(model)
     n = len(batch.images)
     if n == 0:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 
 from pellucid.data import Dataset, Record
 from pellucid.data._batches import Batch as Loaded
@@ -17,6 +18,7 @@ from pellucid.data._batches import batches
 from pellucid.data.transforms import Transform
 from pellucid.errors import BadInput, kind
 from pellucid.knobs import fingerprint
+from pellucid.maths.masks import IGNORED
 
 SPAN = 32  # samples of a range
 
@@ -39,21 +41,39 @@ class Range:
         if not self.records:
             return None
         size = self.images.shape[2:] if self.images.ndim > 3 else (1, self.images.shape[-1])
-        return torch.stack([_mask(r, int(c), tuple(size)) for r, c in zip(self.records, classes.tolist(), strict=True)])
+        return torch.stack([_mask(r, c, tuple(size)) for r, c in self._asked(classes)])
 
     def boxes(self, classes: Tensor) -> list[Tensor] | None:
         """n times [k, 4], an object of the class each."""
         if not self.records:
             return None
-        return [_boxes(r, int(c)) for r, c in zip(self.records, classes.tolist(), strict=True)]
+        return [_boxes(r, c) for r, c in self._asked(classes)]
+
+    def _asked(self, classes: Tensor) -> Iterator[tuple[Any, int]]:
+        """What is known of each sample, and the class; a mapping tells of its label alone."""
+        for record, label, number in zip(self.records, self.labels.tolist(), classes.tolist(), strict=True):
+            other = isinstance(record, Mapping) and label >= 0 and number != label
+            yield ({} if other else record), number
 
 
 def _mask(record: Any, number: int, size: tuple[int, ...]) -> Tensor:
     if isinstance(record, Record):
         known = record.masks.shape[1:] == torch.Size(size)
         return record.truth(number) if known else torch.zeros(size, dtype=torch.uint8)
-    mask = record.get("masks", record.get("mask"))
-    return torch.zeros(size, dtype=torch.uint8) if mask is None else torch.as_tensor(mask).byte().view(size)
+    given = record.get("masks", record.get("mask"))
+    if given is None:
+        return torch.zeros(size, dtype=torch.uint8)
+    mask = torch.as_tensor(given)
+    mask = mask[0] if mask.ndim > len(size) and len(mask) == 1 else mask
+    if tuple(mask.shape) != size and (1, *mask.shape) != size:
+        raise BadInput(f"a sample's mask is {tuple(mask.shape)} and its image {size}; give it the image's size.")
+    ignored = IGNORED if mask.dtype == torch.uint8 else 1
+    if bool(((mask != 0) & (mask != 1) & (mask != ignored)).any()):
+        raise BadInput(
+            f"a sample's mask is {mask.dtype} with values up to {float(mask.max()):g}; give 1 for the object, 0 for "
+            f"the rest, and in uint8 255 for what counts neither way."
+        )
+    return mask.byte().view(size)
 
 
 def _boxes(record: Any, number: int) -> Tensor:
@@ -112,7 +132,7 @@ class Named:
         elif numbers is not None:  # v2.Normalize
             at, spread = torch.as_tensor(numbers.mean), torch.as_tensor(numbers.std)
         else:
-            return None
+            return mean  # as the picture has it
         return (mean - at) / spread
 
 
@@ -127,9 +147,7 @@ class Foreign:
     _count: int | None = field(default=None)
 
     def __post_init__(self) -> None:
-        indexed = hasattr(self.samples, "__getitem__") and hasattr(self.samples, "__len__")
-        self.indexed = indexed and not isinstance(self.samples, list | tuple)
-        self._count = len(self.samples) if self.indexed else None
+        self.batched, self.indexed, self._count, self.mark = _nature(self.samples)
 
     def count(self) -> int | None:
         return self._count
@@ -139,11 +157,12 @@ class Foreign:
         if self.indexed and self._count is not None:
             for n in range(-(-self._count // SPAN)) if chosen is None else chosen:
                 stop = min(self._count, (n + 1) * SPAN)
-                yield _gathered(n * SPAN, [_sample(self.samples[i]) for i in range(n * SPAN, stop)])
+                if stop > n * SPAN:
+                    yield _gathered(n * SPAN, [_sample(self.samples[i]) for i in range(n * SPAN, stop)])
             return
         some: list[Any] = []
         number = 0
-        for sample in _singles(self.samples):
+        for sample in _singles(self.samples, self.batched):
             some.append(sample)
             if len(some) == SPAN:
                 if chosen is None or number in chosen:
@@ -154,6 +173,20 @@ class Foreign:
 
     def colour(self) -> Tensor | None:
         return None
+
+
+def _nature(samples: Any) -> tuple[bool, bool, int | None, str]:
+    """Whether it gives batches; whether samples are had by number, and how many; what tells it from others."""
+    if isinstance(getattr(samples, "sampler", None), RandomSampler):
+        raise BadInput("the loader shuffles, and samples are known by their place; give one with shuffle=False.")
+    batched = isinstance(samples, DataLoader) and samples.batch_size is not None
+    sized = hasattr(samples, "__getitem__") and hasattr(samples, "__len__") and not isinstance(samples, IterableDataset)
+    some: Any = samples
+    if not sized or not len(some):
+        return batched, sized, 0 if sized else None, "named"
+    first = some[0]
+    indexed = not (isinstance(some, list | tuple) and _is_batch(first))
+    return batched, indexed, len(some) if indexed else None, f"{len(some)} {fingerprint(_first(first))}"
 
 
 Source = Named | Foreign
@@ -171,12 +204,36 @@ def _sample(item: Any) -> Sample:
             f"a sample's image is {found}; give float tensors as the model wants them: (image, label), or "
             f"(image, label, {{'masks': …, 'boxes': …}})."
         )
-    label = int(rest[0]) if rest and not isinstance(rest[0], Mapping) else -1
+    label = int(_labels([rest[0]], 1)[0]) if rest and not isinstance(rest[0], Mapping) else -1
     known = next((part for part in rest if isinstance(part, Mapping)), None)
     return image, label, known
 
 
-def _singles(items: Any) -> Iterator[Sample]:
+def _labels(given: Any, n: int) -> Tensor:
+    """[n] of whole numbers; none is -1."""
+    if given is None or (isinstance(given, list) and all(one is None for one in given)):
+        return torch.full((n,), -1)
+    try:
+        labels = torch.as_tensor(given).flatten()
+    except (TypeError, ValueError, RuntimeError):
+        labels = torch.zeros(0)
+    if labels.is_floating_point() or len(labels) != n:
+        raise BadInput(f"the labels of {n} samples are {given!r:.80}; give one whole number each, or none.")
+    return labels.long()
+
+
+def _is_batch(item: Any) -> bool:
+    image = item[0] if isinstance(item, tuple | list) and len(item) else item
+    return isinstance(item, Loaded) or (isinstance(image, Tensor) and image.ndim > 3)
+
+
+def _first(item: Any) -> Any:
+    """What a sample or a batch is known by."""
+    image = item[0] if isinstance(item, tuple | list) and len(item) else item
+    return image.image if isinstance(image, Record) else image
+
+
+def _singles(items: Any, batched: bool) -> Iterator[Sample]:
     """One sample after another, of samples or of batches."""
     for item in items:
         if isinstance(item, Loaded):
@@ -184,10 +241,11 @@ def _singles(items: Any) -> Iterator[Sample]:
             yield from zip(item.images, item.labels.tolist(), records, strict=True)
             continue
         image, *rest = item if isinstance(item, tuple | list) else (item,)
-        if not isinstance(image, Tensor) or image.ndim < 4:
+        if not isinstance(image, Tensor) or not (batched or image.ndim > 3):
             yield _sample(item)
             continue
-        labels = rest[0].tolist() if rest and isinstance(rest[0], Tensor) else [-1] * len(image)
+        given = rest[0] if rest and not isinstance(rest[0], Mapping) else None
+        labels = _labels(given, len(image)).tolist()
         known = next((part for part in rest if isinstance(part, Mapping)), {})
         each = [{key: value[i] for key, value in known.items()} or None for i in range(len(image))]
         yield from zip(image, labels, each, strict=True)

@@ -28,7 +28,7 @@ from pellucid.maths.blur import gaussian_blur
 from pellucid.maths.curves import area, equal_steps, exchanged, steps_of
 from pellucid.metrics._base import Case, Curved
 
-Protocol = Literal["sound", "rise", "group-cam", "paper", "reproduction", "published"]
+Dialect = Literal["sound", "rise", "group-cam", "paper", "reproduction", "published"]
 Filling = Literal["mean", "zeros", "blur"]
 Scored = Literal["explained", "predicted", "label"]
 
@@ -46,7 +46,7 @@ class Way:
     fill: Filling = "zeros"
 
 
-WAYS: dict[Protocol, Way] = {
+WAYS: dict[Dialect, Way] = {
     "sound": Way("1/28 of the pixels", "gaussian 5/224 of the side, reflected", "explained", "first", "mean"),
     "rise": Way("224 pixels of 50176", "11 x 11 nearly flat, zeros outside", "predicted", "last"),
     "group-cam": Way("448 pixels of 50176", "51 x 51 nearly flat, zeros outside", "predicted", "last"),
@@ -61,7 +61,7 @@ class Exchange(Curved):
 
     classes = True
 
-    protocol: Protocol = "sound"
+    protocol: Dialect = "sound"
     scored: Scored | None = None
 
     @property
@@ -120,7 +120,7 @@ class Exchange(Curved):
 
     def _classes(self, case: Case) -> Tensor:
         scored = self.scored or self._way.scored
-        return {"explained": lambda: case.target, "predicted": lambda: case.predicted, "label": lambda: case.label}[
+        return {"explained": lambda: case.target, "predicted": lambda: case.predicted, "label": lambda: _own(case)}[
             scored
         ]()
 
@@ -152,6 +152,11 @@ class Exchange(Curved):
             "ties": f"{way.ties} pixel first",
             "area": "trapezoids / (S + 1), without the last score" if self.protocol == "reproduction" else "trapezoids",
         }
+
+
+def _own(case: Case) -> Tensor:
+    """The labels; -1 where the model has no such class."""
+    return torch.where(case.label < case.chances(case.output).shape[1], case.label, -1)
 
 
 def _nearly_flat(wide: int, sigma: float, like: Tensor) -> Tensor:

@@ -19,10 +19,14 @@ from pellucid.metrics._base import Between, Case, Metric
 
 def accuracy(output: Float[Tensor, "n classes"], labels: Int[Tensor, " n"], k: int) -> Float[Tensor, " n"]:
     """NaN where the label is -1."""
-    mine = output.gather(1, labels.clamp_min(0)[:, None])
+    if output.shape[1] == 1:  # of two classes, the second where it is above zero
+        output = torch.cat([torch.zeros_like(output), output], 1)
+    classes = output.shape[1]
+    mine = output.gather(1, labels.clamp(0, classes - 1)[:, None])
     above, equal = (output > mine).sum(1), (output == mine).sum(1)
     found = ((k - above).clamp_min(0) / equal).clamp_max(1.0)
-    return torch.where(labels < 0, torch.nan, found.to(output))
+    known = torch.where(labels < classes, found.to(output), 0.0)  # a class that the model does not have is never right
+    return torch.where(labels < 0, torch.nan, known)
 
 
 class Accuracy(Metric, name="accuracy"):

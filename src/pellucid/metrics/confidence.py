@@ -16,8 +16,9 @@ from pellucid.metrics._base import Case, Metric
 
 
 def confidence(probabilities: Float[Tensor, "n classes"]) -> Float[Tensor, " n"]:
-    """The greatest of every row."""
-    return probabilities.amax(1)
+    """The greatest of every row; a single one is that of the second of two classes."""
+    p = probabilities
+    return torch.maximum(p, 1 - p)[:, 0] if p.shape[1] == 1 else p.amax(1)
 
 
 class Confidence(Metric, name="confidence"):

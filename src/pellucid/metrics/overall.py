@@ -9,7 +9,7 @@
 from torch import Tensor
 
 from pellucid.metrics._base import Case, Curved
-from pellucid.metrics._exchange import Filling, Protocol, Scored
+from pellucid.metrics._exchange import Dialect, Filling, Scored
 from pellucid.metrics.deletion import Deletion
 from pellucid.metrics.insertion import Insertion
 
@@ -26,7 +26,7 @@ class Overall(Curved, name="overall", paper="arXiv:2103.13859"):
   year    = {2021},
 }"""
 
-    protocol: Protocol = "sound"
+    protocol: Dialect = "sound"
     scored: Scored | None = None
     into: Filling | None = None
 

@@ -48,7 +48,7 @@ from pellucid.questions._base import pick
 from pellucid.questions.contrast import Contrast
 
 Keep = Literal["positive", "negative"]
-Protocol = Literal["sound", "published"]
+Dialect = Literal["sound", "published"]
 Asked = Literal["original", "weighted", "random"]
 
 
@@ -60,7 +60,7 @@ def relative_probability(
 
 
 def kept_count(
-    original: Float[Tensor, "n h w"], weighted: Float[Tensor, "n h w"], keep: Keep, protocol: Protocol
+    original: Float[Tensor, "n h w"], weighted: Float[Tensor, "n h w"], keep: Keep, protocol: Dialect
 ) -> Int[Tensor, " n"]:
     """How many pixels stay, in both images."""
     wanted = [(m > 0 if keep == "positive" else m < 0).flatten(1).sum(1) for m in (original, weighted)]
@@ -99,7 +99,7 @@ class RelativeProbability(Metric, name="relative-probability", paper="arXiv:2501
     baseline: Literal["blur", "zeros", "mean"] = "blur"
     p2: Literal["above", "below"] = "above"
     limit: Annotated[float, Between(0, 1)] = 0.1
-    protocol: Protocol = "sound"
+    protocol: Dialect = "sound"
     seed: int | None = None  # of ask=random
 
     @property
@@ -201,7 +201,7 @@ def _from_corner_to_corner(e: Explanation, size: tuple[int, int]) -> Tensor:
     return interpolate(raw.flatten(0, 2)[:, None].float(), size, mode="bilinear", align_corners=True)
 
 
-def _blurred(x: Tensor, protocol: Protocol) -> Tensor:
+def _blurred(x: Tensor, protocol: Dialect) -> Tensor:
     side = min(x.shape[2:])
     sigma = 15 * side / 224
     if protocol == "sound":

@@ -29,8 +29,10 @@ from pellucid.results.statistics import (
 from pellucid.results.store import SCHEMA, Store
 
 WHAT = ["explainer", "ask", "metric"]  # what a number is of
-WHERE = ["model", "data", "transform", "explains", "seed"]  # what it was measured on
-KEPT = ["better", "average", "protocol", "version"]  # what else a task says
+WHERE = [  # what it was measured on, and how
+    "model", "data", "state", "transform", "explains", "seed", "output", "mean", "input", "version",
+]  # fmt: skip
+KEPT = ["better", "average", "protocol"]  # what else a task says
 RESAMPLES, FLIPS = 1999, 9999  # p is 1e-4 at the least, so that Holm can still find it among hundreds
 
 Frame = Any  # pandas' own types are of little help
@@ -70,11 +72,11 @@ class Results:
                 raise UnknownName(f"results have no column {column!r}; {did_you_mean(column, frame.columns)}")
             several = isinstance(values, list | tuple | set | np.ndarray | pd.Series)
             known = list(values) if several else [values]
-            missing = [v for v in known if v not in set(frame[column])]
-            if missing and column in WHAT:
+            missing = [v for v in known if str(v) not in set(frame[column].astype(str))]
+            if missing and column in (*WHAT, *WHERE):
                 there = sorted(map(str, frame[column].unique()))
                 raise UnknownName(f"no row has {column} {missing[0]}; {did_you_mean(str(missing[0]), there)}")
-            frame = frame[frame[column].isin(known)]
+            frame = frame[frame[column].astype(str).isin([str(v) for v in known])]
         return Results(frame.reset_index(drop=True))
 
     @classmethod
@@ -83,7 +85,9 @@ class Results:
         frames = [one._rows.assign(run=i) for i, one in enumerate(runs)]
         if not frames:
             raise BadInput("there are no results to put together; give a list of at least one.")
-        if len({tuple(f["data"].unique()) for f in frames}) > 1:
+        for one in frames:
+            Results(one.drop(columns="run")).single()
+        if len({(*f["data"].unique(), *(f["state"].unique() if "state" in f else ())) for f in frames}) > 1:
             raise BadInput("the runs were measured on different data; measure all of them on the same.")
         return cls(pd.concat(frames, ignore_index=True))
 
@@ -125,6 +129,7 @@ class Results:
 
     def stability(self, seed: int = 0) -> pd.DataFrame:
         """Whether other samples would have ranked the explainers alike: Kendall's τ over resamples, by metric."""
+        self.single()
         rows = []
         controls = self._rows[self._rows["explainer"] != "none"]
         for metric, part in controls.groupby("metric", sort=False, observed=True):
@@ -149,8 +154,19 @@ class Results:
     @property
     def _by(self) -> list[str]:
         """What tells one number from another: what it is of, and of where it was measured all that is not the same."""
-        within = [c for c in WHERE if self._rows[c].nunique() > 1] if "run" not in self._rows else []
+        within = (
+            [c for c in WHERE if c in self._rows and self._rows[c].nunique() > 1] if "run" not in self._rows else []
+        )
         return [*within, *WHAT]
+
+    def single(self) -> "Results":
+        """Itself, if all of it was measured on one thing in one way."""
+        if len(self._by) > len(WHAT):
+            raise BadInput(
+                f"the results differ in {listed(self._by[: -len(WHAT)])} among themselves; choose with "
+                f"only({self._by[0]}=...)."
+            )
+        return self
 
     def _groups(self) -> Iterable[tuple[tuple[Any, ...], Frame]]:
         grouped: Any = self._rows.groupby(self._by, sort=False, observed=True)
@@ -159,11 +175,7 @@ class Results:
     def _common(self, other: "Results") -> list[str]:
         """The columns that must agree: not explainer and question where each side has one of its own."""
         for side in (self, other):
-            if len(side._by) > len(WHAT):
-                raise BadInput(
-                    f"the results differ in {listed(side._by[: -len(WHAT)])} among themselves; choose with "
-                    f"only({side._by[0]}=...)."
-                )
+            side.single()
         mine, theirs = (side._rows[side._rows["explainer"] != "none"] for side in (self, other))
         said = [c for c in WHAT if mine[c].nunique() == theirs[c].nunique() == 1 and c != "metric"]
         return [c for c in WHAT if c not in said]
@@ -196,6 +208,8 @@ class Results:
                 ) from None
         store = Store(path)
         tasks = store.tasks()
+        if not tasks and (path / "results.parquet").is_file():
+            return cls.load(path / "results.parquet")
         if not tasks:
             raise BadFile(f"{path} holds no results; give the folder that was given as out=.")
         order = sorted(
@@ -211,6 +225,10 @@ class Results:
 
 def _frame(store: Store, tasks: Sequence[str]) -> Frame:
     parts = list(store.rows(tasks))
+    if tasks and not parts and store.folder is not None and not store.folder.is_dir():
+        raise BadFile(
+            f"{store.folder.parent} holds no results any more; measure again, or look at them before it goes."
+        )
     table = (pa.concat_tables(parts) if parts else SCHEMA.empty_table()).unify_dictionaries()
     frame: Frame = table.to_pandas()
     about = store.tasks()
@@ -229,16 +247,24 @@ def _frame(store: Store, tasks: Sequence[str]) -> Frame:
 
 
 def _runs(part: Frame) -> list[np.ndarray]:
-    """The values of every run, weighted so that their mean is that over classes where it is to be."""
-    runs = [one for _, one in part.groupby("run", sort=True)] if "run" in part else [part]
-    return [_weighted(one.sort_values("sample")) for one in runs]
+    """The values of every run on the same samples; weighted where their mean is to be one over classes."""
+    if "run" not in part:
+        return [_weighted(part.sort_values("sample"))]
+    rows = part.assign(weighted=np.concatenate([_weighted(one) for _, one in part.groupby("run", sort=False)]))
+    wide = rows.pivot_table(index="sample", columns="run", values="weighted", dropna=False, observed=True)
+    return list(wide.to_numpy(dtype=float).T)
 
 
 def _weighted(part: Frame) -> np.ndarray:
-    values = part["value"].to_numpy(dtype=float)
+    values = _finite(part["value"].to_numpy(dtype=float))
     if part["average"].iloc[0] != "classes":
         return values
     return values * _weights(part["target"].to_numpy(), ~np.isnan(values))
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """What is infinite has no mean."""
+    return np.where(np.isinf(values), np.nan, values)
 
 
 def _compared(a: Frame, b: Frame, level: float, seed: int) -> dict[str, Any]:
@@ -247,6 +273,7 @@ def _compared(a: Frame, b: Frame, level: float, seed: int) -> dict[str, Any]:
     differences = [x - y for x, y in zip(first, second, strict=True)]
     found = two_level(differences, level, RESAMPLES, seed)
     flat = [np.nanmean(np.stack(side), 0) if len(side) > 1 else side[0] for side in (first, second)]
+    better = flat[::-1] if a["better"].iloc[0] == "lower" else flat
     one = paired(flat[0], flat[1], level, RESAMPLES, seed)
     p = _p_of_runs(differences) if found.runs > 1 else flips(differences[0], FLIPS, seed)
     return {
@@ -254,7 +281,7 @@ def _compared(a: Frame, b: Frame, level: float, seed: int) -> dict[str, Any]:
         "b": float(np.nanmean(np.concatenate(second))) if found.n else float("nan"),
         "difference": found.mean, "low": found.low, "high": found.high, "p": p,
         "wilcoxon": one.wilcoxon, "d_z": one.d_z, "rank_biserial": one.rank_biserial,
-        "share_better": share_better(*flat), "n": found.n, "undefined": found.undefined, "runs": found.runs,
+        "share_better": share_better(*better), "n": found.n, "undefined": found.undefined, "runs": found.runs,
         "better": a["better"].iloc[0],
     }  # fmt: skip
 
@@ -274,6 +301,7 @@ def _pairs(a: Frame, b: Frame) -> tuple[list[np.ndarray], list[np.ndarray]]:
         raise BadInput(f"one side has {wide[0].shape[1]} runs and the other {wide[1].shape[1]}; give each as many.")
     shared = wide[0].index.intersection(wide[1].index)
     table = [one.loc[shared].to_numpy(dtype=float, copy=True) for one in wide]
+    table = [_finite(one) for one in table]
     undefined = np.isnan(table[0]) | np.isnan(table[1])
     for one in table:
         one[undefined] = np.nan

@@ -75,9 +75,15 @@ class Store:
     def rows(self, tasks: Iterable[str] | None = None) -> Iterator[pa.Table]:
         """Part by part the rows of some tasks, or of all."""
         wanted = None if tasks is None else set(tasks)
-        for name, (_, held) in sorted(self._index().items()):
+        done: set[str] = set()
+        while left := sorted(self._index().keys() - done):
+            name = left[0]
+            done.add(name)
+            held = self._known[name][1]
             if wanted is None or wanted & held.keys():
                 table = self._table(name)
+                if table is None:  # merged into another meanwhile
+                    continue
                 mine = None if wanted is None else pa.array(sorted(wanted), pa.string())
                 yield table if mine is None else table.filter(_among(table["task"], mine))
 
@@ -91,7 +97,10 @@ class Store:
             some = names[first : first + MANY]
             keys = sorted({key for name in some for key in index[name][0]})
             tasks = {t: task for name in some for t, task in index[name][1].items()}
-            merged = self._write(keys, tasks, pa.concat_tables([self._table(name) for name in some]))
+            tables = [self._table(name) for name in some]
+            if any(table is None for table in tables):
+                return  # another process merges
+            merged = self._write(keys, tasks, pa.concat_tables(tables))
             for name in some:
                 if name != merged:
                     self._forget(name)
@@ -125,9 +134,12 @@ class Store:
         except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
             return None  # damaged on the disk: computed again, and written over
 
-    def _table(self, name: str) -> pa.Table:
+    def _table(self, name: str) -> Any:
+        """The rows of a part; none where it is gone."""
         try:
             return pq.read_table(self._source(name), schema=SCHEMA).replace_schema_metadata(None)
+        except FileNotFoundError:
+            return None
         except (pa.ArrowException, OSError) as cause:
             raise BadFile(
                 f"{self._source(name)} cannot be read ({str(cause).splitlines()[0]}); delete it and run again."
