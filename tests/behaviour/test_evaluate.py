@@ -563,3 +563,17 @@ def test_bad_calls(net, options, said, tmp_path, monkeypatch):
         call.pop("transform")
     with pytest.raises(pl.PellucidError, match=said):
         pl.evaluate(net, **call)
+
+
+def test_a_folder_of_two_versions_is_not_averaged(net, tmp_path, monkeypatch):
+    """What another version has measured stays beside it, and is never mixed with it."""
+    call = {"explainers": "random-map", "metrics": "insertion", "transform": "plain", "out": tmp_path}
+    pl.evaluate(net, "scenes:length=8,size=32,classes=5", **call)
+    monkeypatch.setattr(_evaluate, "__version__", "9.9")
+    found = pl.evaluate(net, "scenes:length=8,size=32,classes=5", **call)
+    assert len(found.only(metric="insertion")) == 8
+    both = Results.load(tmp_path)
+    assert set(both.summary()["n"]) == {8}
+    with pytest.raises(BadInput, match="differ in version"):
+        both.compare(found)
+    assert both.only(version="9.9").compare(found)["n"].tolist() == [8] * 4

@@ -14,7 +14,7 @@ from pellucid.data import Dataset
 from pellucid.networks import TinyCNN
 from pellucid.results import Results
 
-CLASSES, SIDE, SEEN, EPOCHS = 6, 32, 1500, 8
+CLASSES, SIDE, SEEN, EPOCHS = 6, 32, 2000, 12
 TEST = f"scenes:classes={CLASSES},size={SIDE},length=160,seed=1"
 
 pytestmark = pytest.mark.slow
@@ -54,7 +54,6 @@ def test_who_learned_the_ground_looks_less_at_the_thing():
     [row] = table[table["metric"] == "sch"].to_dict("records")
     assert row["runs"] == 5
     assert row["low"] > 0, "the interval of the difference holds 0"
-    assert row["says"] == "better"
 
 
 def test_deletion_and_a_red_dot():
@@ -81,5 +80,10 @@ def test_deletion_and_a_red_dot():
     dotted = means["dot", "class"]
     assert dotted["none", "accuracy"] > 0.95
     assert means["dot", "none"]["none", "accuracy"] < 0.7, "without its dot the class is lost: it was the dot"
-    # it looks past the thing, and yet deletion is no worse than that of the model that looks at it
-    assert dotted["grad-cam", "sch"] < means["clean", "none"]["grad-cam", "sch"]
+    # it looks past the thing, and insertion and deletion call that better; so would its confidence alone
+    clean_model = means["clean", "none"]
+    for explainer in ("grad-cam", "input-x-gradient"):
+        assert dotted[explainer, "sch"] < clean_model[explainer, "sch"] - 0.2
+        assert dotted[explainer, "deletion"] < clean_model[explainer, "deletion"]
+        assert dotted[explainer, "insertion"] > clean_model[explainer, "insertion"]
+    assert dotted["none", "confidence"] > clean_model["none", "confidence"]

@@ -14,8 +14,8 @@ from pellucid.cli._measured import as_text, chance, entry, interval, is_control,
 from pellucid.errors import BadFile, BadInput, listed
 from pellucid.files import write_atomically
 from pellucid.results import Results
+from pellucid.results._results import WHAT, WHERE
 
-WHAT, WHERE = ["explainer", "ask", "metric"], ["model", "data", "transform", "explains", "seed"]
 FIRST = ("accuracy", "accuracy:k=5", "confidence")
 COLUMNS = [*WHAT, "a", "b", "difference", "low", "high", "p", "p_holm", "d_z", "n", "undefined", "runs", "says"]
 
@@ -72,13 +72,13 @@ def loaded(path: Path) -> Results:
         return Results.load(last)
     results = Results.load(path)
     frame: Any = results.frame
-    several = [column for column in WHERE if frame[column].nunique() > 1]
+    several = [column for column in WHERE if column in frame and frame[column].nunique() > 1]
     if not several or not path.is_dir():
         return results
     if not last.is_file():
         raise BadInput(f"{path} holds runs that differ in {listed(several)}; run the one that is meant to its end.")
     one: Any = Results.load(last).frame
-    return results.only(**{column: list(one[column].unique()) for column in WHERE})
+    return results.only(**{column: list(one[column].unique()) for column in WHERE if column in one})
 
 
 def _only(results: Results, metrics: Sequence[str], explainers: Sequence[str]) -> Results:
