@@ -43,15 +43,12 @@ def say(text):
 
 
 def test_who_learned_the_ground_looks_less_at_the_thing():
-    """Trained alike on scenes whose ground gives the class away, or does not; measured on the same scenes, where it does:
-    on others there is nothing of what the first has learned to look at."""
+    """Trained alike on scenes whose ground gives the class away, or does not; measured on the same scenes, where it
+    does: on others there is nothing of what the first has learned to look at."""
     measured, test = {}, f"{TEST},correlation=0.95"
     for rho in (0.0, 0.95):
         data = Dataset.make(f"scenes:classes={CLASSES},size={SIDE},length={SEEN},correlation={rho}")
-        runs = [
-            pl.evaluate(trained(data, seed), test, ["grad-cam", "input-x-gradient"], ["sch", "insertion"])
-            for seed in range(5)
-        ]
+        runs = [pl.evaluate(trained(data, seed), test, EXPLAINERS, ["sch", "insertion"]) for seed in range(5)]
         measured[rho] = Results.together(runs)
         say(measured[rho].summary().to_string())
     table = measured[0.0].compare(measured[0.95])
@@ -74,7 +71,7 @@ def test_deletion_and_a_red_dot():
             model = trained(Dataset.make(data), seed)
             for where in ("class", "none", "others"):
                 test = f"red-dot:dot=0,side=3,evaluate={where}@{TEST}"
-                found = pl.evaluate(model, test, ["grad-cam", "input-x-gradient", "random-map"], metrics)
+                found = pl.evaluate(model, test, [*EXPLAINERS, "random-map"], metrics)
                 rows[name, where].append(found)
     means = {}
     for (name, where), runs in rows.items():
@@ -87,7 +84,7 @@ def test_deletion_and_a_red_dot():
     assert means["dot", "none"]["none", "accuracy"] < 0.7, "without its dot the class is lost: it was the dot"
     # it looks past the thing, and insertion and deletion call that better; so would its confidence alone
     clean_model = means["clean", "none"]
-    for explainer in ("grad-cam", "input-x-gradient"):
+    for explainer in EXPLAINERS:
         assert dotted[explainer, "sch"] < clean_model[explainer, "sch"] - 0.2
         assert dotted[explainer, "deletion"] < clean_model[explainer, "deletion"]
         assert dotted[explainer, "insertion"] > clean_model[explainer, "insertion"]
