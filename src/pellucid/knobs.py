@@ -250,7 +250,7 @@ def fingerprint(value: Any) -> str:
 
 def _content(value: Any) -> Iterator[bytes]:
     if hasattr(value, "state_dict"):
-        yield _addressless(value)  # a module without weights is told by its settings alone
+        yield addressless(value)  # a module without weights is told by its settings alone
         for key, tensor in value.state_dict().items():
             yield key.encode()
             yield from _content(tensor)
@@ -269,8 +269,9 @@ def _content(value: Any) -> Iterator[bytes]:
         for cell in value.__closure__ or ():
             yield from _content(cell.cell_contents)
     else:
-        yield _addressless(value)
+        yield addressless(value)
 
 
-def _addressless(value: Any) -> bytes:
+def addressless(value: Any) -> bytes:
+    """How a thing shows itself, without where it is in memory."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value)).encode()

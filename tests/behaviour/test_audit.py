@@ -185,6 +185,19 @@ def test_one_more_explainer_costs_that_explainer(written):
     assert set(new.index.get_level_values(0)) - set(old.index.get_level_values(0)) == {"integrated-gradients:steps=2"}
 
 
+@pytest.mark.parametrize("changed", [{"data": pictures()[::-1]}, {"mean": (3.0, 3.0, 3.0)}], ids=["data", "mean"])
+def test_rows_of_other_pictures_or_of_another_mean_colour_do_not_count(changed, tmp_path):
+    """A folder that was used before, under the same name, says what a new one does."""
+    model = reader(box(12, 10, 21, 19))  # of an odd number of pixels, on which stripes do not cancel a colour
+    call = {**QUICK, "model": model, "metrics": ["sch"], "checks": 0}
+    old = pl.audit(dataset=pictures(), **call, out=tmp_path)
+    call |= {"dataset": changed.get("data", pictures()), "mean": changed.get("mean")}
+    new, known = pl.audit(**call), pl.audit(**call, out=tmp_path)
+    assert known.samples.equals(new.samples)
+    assert known.removals.equals(new.removals)
+    assert not known.samples.equals(old.samples)
+
+
 def test_metrics_are_those_that_the_annotations_allow(written):
     _, first, _ = written
     metrics = set(first.results.frame["metric"])

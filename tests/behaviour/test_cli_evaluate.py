@@ -17,6 +17,7 @@ from pellucid.cli import _bounds, _comparison, _evaluation, _measured, _verdicts
 from pellucid.cli._report import Report
 from pellucid.engine import _evaluate
 from pellucid.results import Results
+from pellucid.results.plain import plain
 from pellucid.results.store import Store
 
 DATA = "scenes:classes=4,size=32,length=8"
@@ -279,7 +280,7 @@ def test_numbers_have_three_digits():
     assert [_measured.number(x) for x in (0.25, 0.0012345, 12.0, 123.4, -0.5, 1e-7)] == [
         "0.250", "0.00123", "12.0", "123", "−0.500", "1.00e-07"
     ]  # fmt: skip
-    assert _measured.plain({"a": [float("nan"), float("inf"), 1.0]}) == {"a": [None, None, 1.0]}
+    assert plain({"a": [float("nan"), float("inf"), 1.0]}) == {"a": [None, None, 1.0]}
 
 
 # --- --fail-under -----------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from pellucid.contracts.case import model
 from pellucid.data import Dataset
 from pellucid.engine import _evaluate
 from pellucid.errors import BadFile, BadInput, UnknownName
+from pellucid.metrics import _case
 from pellucid.results import Results
 from pellucid.results.store import MANY, Key, Store
 
@@ -82,8 +83,8 @@ def test_rows_are_what_measure_says(whole, net):
 def test_another_run_computes_nothing_and_one_more_metric_only_that(whole, net, monkeypatch):
     results, out = whole
     calls = []
-    explain = _evaluate.explain
-    monkeypatch.setattr(_evaluate, "explain", lambda *a, **k: calls.append(str(a[2])) or explain(*a, **k))
+    explain = _case.explain
+    monkeypatch.setattr(_case, "explain", lambda *a, **k: calls.append(str(a[2])) or explain(*a, **k))
     parts = sorted(parts_of(out))
     same(results, pl.evaluate(net, SCENES, **WHAT, out=out))
     assert not calls
@@ -130,8 +131,9 @@ def _resized(size):
 
 
 def _planned(model, dataset, explainers, metrics, ask=None, seed=0, target="label", transform=None):
-    source = _evaluate.source_of(dataset, transform, None)
-    return _evaluate._plan(model, source, explainers, metrics, ask, seed, target, None)
+    source = _evaluate.seen_by(model, dataset, transform, None)
+    options = _evaluate.Options(target, None, seed, None, None, None)
+    return _evaluate.plan_of(model, source, explainers, metrics, ask, options)
 
 
 # --- killed -----------------------------------------------------------------------------------------------------------

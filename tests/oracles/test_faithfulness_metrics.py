@@ -35,6 +35,7 @@ from pellucid.metrics.latent_shift import LatentShift
 from pellucid.metrics.monotonicity import rises
 from pellucid.metrics.pixel_flipping import flipping
 from pellucid.metrics.road import imputed, spread
+from pellucid.questions import Question
 
 PROTOCOLS = ("sound", "rise", "group-cam", "paper", "published", "reproduction")
 REMOVING = (
@@ -366,6 +367,23 @@ def test_what_explainers_share_is_asked_once():
         assert not rows, text
         same(two, metric.score(case(net, x, map.flip(1))), 1e-6)
         assert not torch.equal(one, two)
+
+
+def test_what_is_shared_knows_whose_probability_is_followed():
+    """Of the same images, sigmoids fall by other amounts than a softmax does."""
+    net, x, map = some(2, (12, 15))
+    softmax = case(net, x, map).of(map, None, Question.make("probability"))
+    sigmoid = softmax.of(map, None, Question.make("probability:link=sigmoid"))
+    for text in (
+        "faithfulness-correlation:samples=8,follows=probability",
+        "infidelity:samples=8,scaled=none,follows=probability",
+        "monotonicity:cells=3,samples=2,follows=probability",
+        "non-sensitivity:cells=3,tolerance=0.001",
+    ):
+        metric = Metric.make(text)
+        one, two = metric.score(softmax), metric.score(sigmoid)
+        same(two, metric.score(case(net, x, map).of(map, None, sigmoid.question)), 1e-6)
+        assert not torch.equal(one, two), text
 
 
 def test_the_cards_say_what_decides():

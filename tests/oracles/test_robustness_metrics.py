@@ -34,8 +34,9 @@ from pellucid.metrics._randomised import (
     sanity_maps,
     spread_over,
 )
+from pellucid.metrics._regions import grid
 from pellucid.metrics.completeness import completeness
-from pellucid.metrics.non_sensitivity import blocks, non_sensitivity
+from pellucid.metrics.non_sensitivity import non_sensitivity
 from pellucid.metrics.ses import View, draw
 from pellucid.questions import Question
 from pellucid.subject import Subject, as_batch, undisturbed
@@ -857,11 +858,11 @@ def test_quantus_asks_for_equality():
 
 
 def test_blocks_are_as_even_as_they_can_be():
-    assert blocks((4, 6), None).flatten().tolist() == list(range(24))
-    sizes = torch.bincount(blocks((10, 7), 3).flatten())
+    assert grid((4, 6), 6).flatten().tolist() == list(range(24))
+    sizes = torch.bincount(grid((10, 7), 3).flatten())
     assert len(sizes) == 9
     assert set(sizes.tolist()) <= {3 * 2, 3 * 3, 4 * 2, 4 * 3}
-    assert int(blocks((1, 40), 8).max()) == 7
+    assert int(grid((1, 40), 8).max()) == 7
 
 
 def test_non_sensitivity_by_loops():

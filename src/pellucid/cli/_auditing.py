@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pellucid import grammar
-from pellucid.cli import _classes, _models
+from pellucid.cli import _models
 from pellucid.cli._bounds import Bound, read_bounds
 from pellucid.cli._console import console, note
-from pellucid.cli._measured import as_text, is_control, valued
+from pellucid.cli._measured import ARROWS, is_control, made, valued
 from pellucid.data import Dataset
 from pellucid.data.transforms import Transform
 from pellucid.engine import _audit as auditing
@@ -20,9 +19,9 @@ from pellucid.engine._regions import REGIONS
 from pellucid.explainers import Explainer
 from pellucid.files import writable
 from pellucid.metrics import Metric
+from pellucid.results.plain import as_text
 
 POSSIBLE = (*auditing.ALWAYS, *auditing.CHECKED, *auditing.OF_MASKS, *auditing.OF_BOXES, *auditing.OF_SEVERAL)
-ARROWS = {"higher": " ↑", "lower": " ↓"}
 
 
 @dataclass(frozen=True)
@@ -50,18 +49,13 @@ class Wish:
         worst: int,
         checks: int,
     ) -> "Wish":
-        wanted = None if not metrics else _made(Metric, metrics)
+        wanted = None if not metrics else made(Metric, metrics)
         measured = [*map(Metric.make, ALWAYS), *(wanted or map(Metric.make, POSSIBLE))]
         return cls(
-            Dataset.make(dataset), _made(Explainer, explainers) if explainers else None, wanted, target,
+            Dataset.make(dataset), made(Explainer, explainers) if explainers else None, wanted, target,
             None if transform is None else Transform.make(transform),
             read_bounds(bounds or (), {str(m): m.better or "neither" for m in measured}), worst, checks,
         )  # fmt: skip
-
-
-def _made(family: Any, texts: Sequence[str]) -> list[Any]:
-    """Members from texts that may be lists, each once."""
-    return list(dict.fromkeys(family.make(item) for text in texts for item in grammar.read_list(text)))
 
 
 @dataclass(eq=False)
@@ -80,12 +74,8 @@ class Auditing:
         if not data.streamed:
             len(data)  # a folder that is missing is found out here
         writable(self.out)
-        self.loaded = _models.load(self.wanted)
-        said = () if data.streamed else data.class_names
-        names = self.loaded.names or (said if len(said) == self.loaded.outputs else ())
-        self.target: str | int = self.wish.target
-        if self.target not in ("label", "predicted"):
-            self.target = _classes.number(self.wish.target, names, self.loaded.outputs)
+        self.loaded = _models.load(self.wanted).named(() if data.streamed else data.class_names)
+        self.target = self.loaded.target(self.wish.target)
         if self.loaded.warning:
             note(self.loaded.warning)
 

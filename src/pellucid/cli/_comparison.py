@@ -10,11 +10,12 @@ from typing import Any
 import pandas as pd
 
 from pellucid.cli._console import console, note
-from pellucid.cli._measured import as_text, chance, entry, interval, is_control, matching, number, plain, valued
+from pellucid.cli._measured import ARROWS, chance, entry, interval, is_control, matching, number, valued
 from pellucid.errors import BadFile, BadInput, listed
 from pellucid.files import write_atomically
 from pellucid.results import Results
 from pellucid.results._results import WHAT, WHERE
+from pellucid.results.plain import as_text, plain
 
 FIRST = ("accuracy", "accuracy:k=5", "confidence")
 COLUMNS = [*WHAT, "a", "b", "difference", "low", "high", "p", "p_holm", "d_z", "n", "undefined", "runs", "says"]
@@ -234,9 +235,8 @@ def _said(row: dict[str, Any]) -> str:
 def _cells(row: dict[str, Any]) -> list[str]:
     metric = row["metric"]
     sign = "+" if row["difference"] > 0 else ""
-    arrow = {"higher": " ↑", "lower": " ↓"}.get(row["better"], "")
     return [
-        metric + arrow, valued(row["a"], metric), valued(row["b"], metric),
+        metric + ARROWS.get(row["better"], ""), valued(row["a"], metric), valued(row["b"], metric),
         sign + valued(row["difference"], metric), interval(row["low"], row["high"], metric),
         chance(row["p_holm"]), number(row["d_z"]), f"{row['n']:,}", row["says"],
     ]  # fmt: skip

@@ -9,16 +9,15 @@ from typing import Any
 import torch
 
 import pellucid
-from pellucid import grammar
-from pellucid.cli import _classes, _measured, _models
+from pellucid.cli import _measured, _models
 from pellucid.cli._bounds import Bound, read_bounds
 from pellucid.cli._console import note
+from pellucid.cli._measured import made
 from pellucid.cli._report import Report
 from pellucid.data import Dataset
 from pellucid.data.transforms import Transform
 from pellucid.engine import evaluate
-from pellucid.engine._evaluate import ALWAYS, Plan, _plan
-from pellucid.engine._source import SPAN, source_of
+from pellucid.engine._evaluate import ALWAYS, Options, plan_of, seen_by
 from pellucid.explainers import Explainer
 from pellucid.files import writable
 from pellucid.metrics import Metric
@@ -51,18 +50,13 @@ class Wish:
         transform: str | None,
         bounds: Sequence[str] | None,
     ) -> "Wish":
-        wanted = _made(Metric, metrics)
+        wanted = made(Metric, metrics)
         measured = list(dict.fromkeys([*map(Metric.make, ALWAYS), *wanted]))
         return cls(
-            Dataset.make(dataset), _made(Explainer, explainers), wanted, _made(Question, asks or ()), target,
+            Dataset.make(dataset), made(Explainer, explainers), wanted, made(Question, asks or ()), target,
             None if transform is None else Transform.make(transform),
             read_bounds(bounds or (), {str(m): m.better or "neither" for m in measured}),
         )  # fmt: skip
-
-
-def _made(family: Any, texts: Sequence[str]) -> list[Any]:
-    """Members from texts that may be lists, each once."""
-    return list(dict.fromkeys(family.make(item) for text in texts for item in grammar.read_list(text)))
 
 
 @dataclass(eq=False)
@@ -82,13 +76,10 @@ class Evaluation:
         self.count = None if self.data.streamed else len(self.data)  # a folder that is missing is found out here
         writable(self.out)
         self.wanted = replace(self.wanted, device=self.wanted.device or _own_device())
-        self.loaded = _models.load(self.wanted)
+        loaded = _models.load(self.wanted)
         said = () if self.data.streamed else self.data.class_names
-        self.names = self.loaded.names or (said if len(said) == self.loaded.outputs else ())
-        words = ("label", "predicted")
-        self.target: str | int = self.wish.target
-        if self.target not in words:
-            self.target = _classes.number(self.wish.target, self.names, self.loaded.outputs)
+        self.loaded = loaded.named(said)
+        self.target = self.loaded.target(self.wish.target)
         if self.rank == 0:
             self._warn(len(said))
 
@@ -153,18 +144,13 @@ class Evaluation:
         again = f"kept in {self.out}; run again to go on."
         if self.count is None:
             return f"what was measured is {again}"
-        there, plan = Store(self.out).keys(), self._plan()
-        spans = [(start, min(self.count, start + SPAN)) for start in range(0, self.count, SPAN)]
-        whole = [span for span in spans if not any(plan.missing(i, *span, there) for i in range(len(plan.asked)))]
+        model, wish, wanted = self.loaded.model, self.wish, self.wanted
+        source = seen_by(model, self.data, wish.transform, None)
+        options = Options(self.target, self.batch_size, wanted.seed, wanted.device, None, None)
+        plan = plan_of(model, source, wish.explainers, wish.metrics, wish.asks or None, options)
+        there, spans = Store(self.out).keys(), source.spans()
+        whole = [span for span in spans if not plan.lacks(span, there)]
         return f"{len(whole)} of {len(spans)} ranges are {again}"
-
-    def _plan(self) -> Plan:
-        """As the engine makes it."""
-        model, wish = self.loaded.model, self.wish
-        source = source_of(self.data, wish.transform or self.loaded.transform, None)
-        return _plan(
-            model, source, wish.explainers, wish.metrics, wish.asks or None, self.wanted.seed, self.target, None
-        )
 
 
 def _own_device() -> str | None:

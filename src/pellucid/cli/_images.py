@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from pellucid.errors import BadFile, BadInput, listed
 
 if TYPE_CHECKING:
-    from pellucid.data import Dataset
+    from torch import Tensor
+
+    from pellucid.data import Dataset, Record
 
 COUNT = 12  # records of a data set, where none are asked for
 
@@ -42,6 +44,14 @@ def records(text: str, rows: str | None) -> list[Found]:
         at, digits = row % len(data), len(str(len(data) - 1))
         found.append(Found(Path(f"{data}[{at}]"), f"{data.name}-{at:0{digits}d}", True, data, at))
     return found
+
+
+def outline(record: "Record") -> "Tensor | None":
+    """Where the labelled object is: by its mask, or by its boxes."""
+    from pellucid.maths.masks import inside_boxes
+
+    mask = record.mask if bool(record.mask.any()) else inside_boxes(record.boxes_for(), record.geometry.size)
+    return mask if bool(mask.any()) else None
 
 
 def _numbers(text: str) -> list[int]:

@@ -1,16 +1,18 @@
-"""What evaluate and compare have in common: numbers as they are written, metrics by name, the facts of a run."""
+"""What evaluate, audit and compare share: members and metrics by name, numbers as written, the facts of a run."""
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pellucid import grammar
 from pellucid.errors import BadFile, UnknownName, did_you_mean
 from pellucid.files import write_atomically
+from pellucid.results.plain import as_text
 
 CONTROLS = ("edges", "random-map")  # explainers that know nothing of the model
+ARROWS = {"higher": " ↑", "lower": " ↓"}  # which side of a metric is better
 RUN = "run.json"
 NEEDED = ("model", "network", "weights", "classes", "names", "size", "transform", "dataset", "seed")
 
@@ -79,23 +81,12 @@ def is_control(explainer: str) -> bool:
     return item.name in CONTROLS
 
 
-def plain(thing: Any) -> Any:
-    """The same for JSON, which has no NaN."""
-    if isinstance(thing, Mapping):
-        return {str(key): plain(value) for key, value in thing.items()}
-    if isinstance(thing, list | tuple):
-        return [plain(one) for one in thing]
-    if hasattr(thing, "item"):  # NumPy's numbers
-        thing = thing.item()
-    return None if isinstance(thing, float) and not math.isfinite(thing) else thing
+# --- by name ----------------------------------------------------------------------------------------------------------
 
 
-def as_text(thing: Any) -> str:
-    """JSON for people and programs."""
-    return json.dumps(plain(thing), indent=2, ensure_ascii=False, allow_nan=False)
-
-
-# --- metrics by name --------------------------------------------------------------------------------------------------
+def made(family: Any, texts: Sequence[str]) -> list[Any]:
+    """Members from texts that may be lists, each once."""
+    return list(dict.fromkeys(family.make(item) for text in texts for item in grammar.read_list(text)))
 
 
 def name_of(text: str) -> str:

@@ -21,6 +21,14 @@ class Loaded:
     outputs: int  # classes, or 0 where the output is not [n, classes]
     warning: str  # what is random in it
 
+    def named(self, said: tuple[str, ...]) -> "Loaded":
+        """With the class names of the data, where it has none of its own and they are as many as its classes."""
+        return replace(self, names=said) if not self.names and len(said) == self.outputs else self
+
+    def target(self, word: str) -> str | int:
+        """The class that is explained: label and predicted as they are, another by number or name."""
+        return word if word in ("label", "predicted") else _classes.number(word, self.names, self.outputs)
+
 
 @dataclass(frozen=True)
 class Wanted:

@@ -5,6 +5,13 @@ from typing import Annotated
 
 import typer
 
+Data = Annotated[str, typer.Argument(metavar="DATASET", help="A data set in text form: cub:root=data,split=test …")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", metavar="MODEL", help="timm:NAME, torchvision:NAME, hf:NAME, pellucid:NAME, or a checkpoint."
+    ),
+]
 Network = Annotated[
     str | None,
     typer.Option("--network", metavar="NAME", help="What a bare checkpoint belongs to, such as timm:resnet18."),
@@ -19,3 +26,16 @@ Size = Annotated[
     int | None, typer.Option("--size", metavar="N", min=1, help="Side of the images as the model sees them.")
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of everything stochastic.")]
+Target = Annotated[
+    str,
+    typer.Option(
+        "-t", "--target", metavar="CLASS", help="The class explained: label, predicted, or one by number or name."
+    ),
+]
+Transform = Annotated[
+    str | None, typer.Option("--transform", metavar="NAME", help="How pictures become inputs. [the model's own way]")
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", metavar="N", min=1, help="The most images in any one forward.")
+]
+Loaders = Annotated[int, typer.Option("--loaders", metavar="N", min=0, help="Processes that read pictures.")]

@@ -9,11 +9,11 @@ import pellucid
 from pellucid.cli import _verdicts
 from pellucid.cli._bounds import Bound
 from pellucid.cli._console import console, note
-from pellucid.cli._measured import as_text, entry, interval, is_control, valued
+from pellucid.cli._measured import ARROWS, entry, interval, is_control, valued
 from pellucid.results import Results
+from pellucid.results.plain import as_text
 from pellucid.results.statistics import wilson
 
-ARROWS = {"higher": " ↑", "lower": " ↓"}
 OWN = {"accuracy": "accuracy", "accuracy:k=5": "top-5", "confidence": "confidence"}
 TOP = 5
 

@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pellucid
 from pellucid import grammar
 from pellucid.cli import _classes, _images, _models
 from pellucid.cli._console import note
-from pellucid.cli._images import Found
+from pellucid.cli._images import Found, outline
 from pellucid.data import Record
 from pellucid.data._batches import View as Seen
 from pellucid.data._pictures import read
@@ -25,15 +25,13 @@ from pellucid.errors import BadFile, BadInput, PellucidError
 from pellucid.explainers import Explainer
 from pellucid.explanation import Explanation, explain
 from pellucid.files import writable, write_atomically
-from pellucid.maths.masks import inside_boxes
 from pellucid.questions import Question
-from pellucid.show.colour import limit_of, scale_text
+from pellucid.show.colour import SATURATE, limit_of, scale_text
 from pellucid.show.contrast import CONTRASTS, contrast_sheet
 from pellucid.show.overlay import png, tile, tile_size
 from pellucid.show.progress import track
 from pellucid.show.sheet import Column, contact_sheet
 
-SATURATE = 0.005  # the share of values beyond the ends of a colour scale
 SHEET = 40  # the most images on a contact sheet
 FORGETTING = 6  # and on a sanity sheet
 
@@ -114,10 +112,8 @@ class Run:
 
     def __post_init__(self) -> None:
         writable(self.out)
-        self.loaded = _models.load(self.wanted)
-        said = self.files[0].data.class_names if self.files[0].data is not None else ()
-        if not self.loaded.names and len(said) == self.loaded.outputs:
-            self.loaded = replace(self.loaded, names=said)
+        loaded = _models.load(self.wanted)
+        self.loaded = loaded.named(self.files[0].data.class_names if self.files[0].data is not None else ())
         self.questions, self.targets = self.asked.questions, None
         number = lambda word: _classes.number(word, self.loaded.names, self.loaded.outputs)  # noqa: E731
         if self.asked.targets:
@@ -257,20 +253,13 @@ class Run:
             said = "" if predicted is None else f"\n{self._label(predicted)} {probability:.0%}"
             title = file.path.name if file.data is None else f"{file.name}: {self._truth(file)[1] or 'no label'}"
             self.shown.append((title + said, picture, views))
-            self.outlines.append(self._outline(file))
+            truth = self.truths.get(file.name)
+            self.outlines.append(None if truth is None else outline(truth))
 
     def _truth(self, file: Found) -> tuple[int | None, str | None]:
         """The label of a record, and its name."""
         label = self.truths[file.name].label if file.name in self.truths else -1
         return (None, None) if label < 0 or file.data is None else (label, file.data.said(label))
-
-    def _outline(self, file: Found) -> Tensor | None:
-        """Where the labelled object is: by its mask, or by its boxes."""
-        record = self.truths.get(file.name)
-        if record is None:
-            return None
-        mask = record.mask if bool(record.mask.any()) else inside_boxes(record.boxes_for(), record.geometry.size)
-        return mask if bool(mask.any()) else None
 
     def _contrast(self, file: Found, explanations: list[Explanation], i: int, output: Tensor) -> None:
         """The classes it wavers between, and four ways to ask about each."""

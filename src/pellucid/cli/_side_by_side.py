@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pellucid.cli import _classes, _models
 from pellucid.cli._comparison import FIRST, Comparison, Side
+from pellucid.cli._images import outline
 from pellucid.cli._measured import RUN, is_control, name_of, number, read_run
 from pellucid.data import Dataset, Record
 from pellucid.data._batches import View
@@ -21,12 +22,11 @@ from pellucid.errors import BadFile, BadInput, PellucidError, listed
 from pellucid.explainers import Explainer
 from pellucid.explanation import Explanation, explain
 from pellucid.files import write_atomically
-from pellucid.maths.masks import inside_boxes
 from pellucid.questions import Question
+from pellucid.show.colour import SATURATE
 from pellucid.show.overlay import displayable, png
 from pellucid.show.sheet import Column, contact_sheet
 
-SATURATE = 0.005  # the share of values beyond the ends of a colour scale
 Entry = tuple[str, str]  # explainer, ask
 
 
@@ -201,12 +201,6 @@ def shown(record: Record) -> Tensor:
     """The picture of a record in [0, 1]."""
     image = record.image
     return displayable(image if image.is_floating_point() else image.float() / 255)
-
-
-def outline(record: Record) -> Tensor | None:
-    """Where the labelled object is: by its mask, or by its boxes."""
-    mask = record.mask if bool(record.mask.any()) else inside_boxes(record.boxes_for(), record.geometry.size)
-    return mask if bool(mask.any()) else None
 
 
 def _alike(a: Record, b: Record) -> bool:

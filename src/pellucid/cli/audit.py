@@ -6,19 +6,25 @@ from typing import Annotated
 import typer
 
 from pellucid.cli._models import Wanted
-from pellucid.cli._options import Classes, Names, Network, Seed, Size, Weights
+from pellucid.cli._options import (
+    BatchSize,
+    Classes,
+    Data,
+    Loaders,
+    Model,
+    Names,
+    Network,
+    Seed,
+    Size,
+    Target,
+    Transform,
+    Weights,
+)  # fmt: skip
 
 
 def audit(
-    dataset: Annotated[
-        str, typer.Argument(metavar="DATASET", help="A data set in text form: cub:root=data,split=test …")
-    ],
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model", metavar="MODEL", help="timm:NAME, torchvision:NAME, hf:NAME, pellucid:NAME, or a checkpoint."
-        ),
-    ],
+    dataset: Data,
+    model: Model,
     explainer: Annotated[
         list[str] | None,
         typer.Option(
@@ -32,28 +38,18 @@ def audit(
         list[str] | None,
         typer.Option("-m", "--metric", metavar="TEXT", help="A metric, or '[a,b]'; repeat. [all that the data allows]"),
     ] = None,
-    target: Annotated[
-        str,
-        typer.Option(
-            "-t", "--target", metavar="CLASS", help="The class explained: label, predicted, or one by number or name."
-        ),
-    ] = "label",
-    transform: Annotated[
-        str | None,
-        typer.Option("--transform", metavar="NAME", help="How pictures become inputs. [the model's own way]"),
-    ] = None,
+    target: Target = "label",
+    transform: Transform = None,
     network: Network = None,
     weights: Weights = None,
     classes: Classes = None,
     names: Names = None,
     size: Size = None,
     device: Annotated[str | None, typer.Option("--device", metavar="NAME", help="cpu, cuda, mps, …")] = None,
-    batch_size: Annotated[
-        int | None, typer.Option("--batch-size", metavar="N", min=1, help="The most images in any one forward.")
-    ] = None,
+    batch_size: BatchSize = None,
     seed: Seed = 0,
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that share the work.")] = 1,
-    loaders: Annotated[int, typer.Option("--loaders", metavar="N", min=0, help="Processes that read pictures.")] = 0,
+    loaders: Loaders = 0,
     worst: Annotated[
         int, typer.Option("--worst", metavar="N", min=0, help="How many of the worst samples of each kind to show.")
     ] = 12,

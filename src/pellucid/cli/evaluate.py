@@ -6,19 +6,25 @@ from typing import Annotated
 import typer
 
 from pellucid.cli._models import Wanted
-from pellucid.cli._options import Classes, Names, Network, Seed, Size, Weights
+from pellucid.cli._options import (
+    BatchSize,
+    Classes,
+    Data,
+    Loaders,
+    Model,
+    Names,
+    Network,
+    Seed,
+    Size,
+    Target,
+    Transform,
+    Weights,
+)  # fmt: skip
 
 
 def evaluate(
-    dataset: Annotated[
-        str, typer.Argument(metavar="DATASET", help="A data set in text form: cub:root=data,split=test …")
-    ],
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model", metavar="MODEL", help="timm:NAME, torchvision:NAME, hf:NAME, pellucid:NAME, or a checkpoint."
-        ),
-    ],
+    dataset: Data,
+    model: Model,
     explainer: Annotated[
         list[str], typer.Option("-e", "--explainer", metavar="TEXT", help="An explainer, or '[a,b]'; repeat for more.")
     ] = ["grad-cam"],  # noqa: B006
@@ -35,16 +41,8 @@ def evaluate(
         list[str] | None,
         typer.Option("-a", "--ask", metavar="TEXT", help="A question in text form; repeat. [the explainer's own]"),
     ] = None,
-    target: Annotated[
-        str,
-        typer.Option(
-            "-t", "--target", metavar="CLASS", help="The class explained: label, predicted, or one by number or name."
-        ),
-    ] = "label",
-    transform: Annotated[
-        str | None,
-        typer.Option("--transform", metavar="NAME", help="How pictures become inputs. [the model's own way]"),
-    ] = None,
+    target: Target = "label",
+    transform: Transform = None,
     network: Network = None,
     weights: Weights = None,
     classes: Classes = None,
@@ -54,14 +52,12 @@ def evaluate(
         str | None,
         typer.Option("--device", metavar="NAME", help="cpu, cuda, mps, … [cpu; under torchrun a GPU a process]"),
     ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option("--batch-size", metavar="N", min=1, help="The most images in any one forward.")
-    ] = None,
+    batch_size: BatchSize = None,
     seed: Seed = 0,
     workers: Annotated[
         int, typer.Option("--workers", metavar="N", min=1, help="Processes that share the work; or use torchrun.")
     ] = 1,
-    loaders: Annotated[int, typer.Option("--loaders", metavar="N", min=0, help="Processes that read pictures.")] = 0,
+    loaders: Loaders = 0,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where the results go.")] = Path(
         "evaluation"
     ),

@@ -10,14 +10,11 @@ other objects or one suspicious place is taken out of the picture? The verdict r
 kept in `out`: an audit that was stopped goes on, and one more explainer costs that explainer.
 """
 
-import json
-import tempfile
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -28,11 +25,23 @@ from torch import nn
 from pellucid._version import __version__
 from pellucid.data.subset import Subset
 from pellucid.data.transforms import Transform
-from pellucid.engine._evaluate import Share, _by_workers, _finished, _Options, _plan, _run, _several, evaluate
-from pellucid.engine._findings import findings_of, finite, regions_of, removals_of
+from pellucid.engine._evaluate import (
+    Options,
+    Share,
+    _by_workers,
+    _finished,
+    _model_text,
+    _run,
+    _several,
+    evaluate,
+    folder_of,
+    plan_of,
+    seen_by,
+)  # fmt: skip
+from pellucid.engine._findings import findings_of, regions_of, removals_of
 from pellucid.engine._places import proposed
 from pellucid.engine._regions import LOOKS, REGIONS, First, Places, Shown, Where, Zoned
-from pellucid.engine._source import Named, source_of
+from pellucid.engine._source import Named
 from pellucid.engine._trust import Trust, agreement_of, trusted
 from pellucid.engine._verdict import Facts, Tried, Verdict, judged
 from pellucid.engine._worst import Sample, Seen, worst_of
@@ -43,7 +52,9 @@ from pellucid.files import write_atomically
 from pellucid.metrics import Metric
 from pellucid.networks._load import card_of
 from pellucid.results import Results
+from pellucid.results.plain import as_text, plain
 from pellucid.results.store import Store
+from pellucid.subject import size_of
 from pellucid.subject.state import unwrapped
 
 AUDITED = ("grad-cam", "integrated-gradients:steps=16", "input-x-gradient")
@@ -60,6 +71,7 @@ CHECKED = ("sanity-cascading:layers=6", "random-logit", "max-sensitivity", "comp
 COSTLY = tuple(text.partition(":")[0] for text in (*CHECKED, "sanity-independent", "local-lipschitz"))
 STILL = 0.5  # of its probability: an answer that is given by a hair, among equals, does not stay
 PROBED = 2  # samples on which everything is tried first
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,13 +113,13 @@ class Audit:
             write_atomically(folder / "worst.png", png(self.sheet))
         else:
             (folder / "worst.png").unlink(missing_ok=True)  # of an audit before
-        write_atomically(folder / "audit.json", json.dumps(self.record(), indent=2, ensure_ascii=False).encode())
+        write_atomically(folder / "audit.json", as_text(self.record()).encode())
         return folder
 
     def record(self) -> dict[str, Any]:
         """What audit.json says."""
         verdict = asdict(self.verdict) | {"numbers": {k: asdict(v) for k, v in self.verdict.numbers.items()}}
-        return finite({
+        return plain({
             **self.about, "sentence": self.sentence, "findings": self.findings, "verdict": verdict,
             "explainers": [asdict(one) | {"sound": one.sound} for one in self.trust],
             "regions": self.regions.to_dict("records"), "removals": self.removals.to_dict("records"),
@@ -148,7 +160,7 @@ def audit(
     if isinstance(dataset, Iterator):
         raise BadInput("the data can be read once, and an audit reads it several times; give a list or a data set.")
     name = name or (type(dataset).__name__ if out is None else None)  # kept for the time of the call, or refused
-    with _folder(out) as folder:
+    with folder_of(out) as folder:
         call = _Call(unwrapped(model) if isinstance(model, nn.Module) else model, dataset, folder, {
             "seed": seed, "target": target, "transform": transform, "batch_size": batch_size, "workers": workers,
             "loaders": loaders, "name": name, "device": device, "input": input, "output": output, "progress": progress,
@@ -158,15 +170,6 @@ def audit(
         if call.head is None:
             raise BadInput("the data holds no samples, so there is nothing to audit; give at least one.")
         return _audited(call, explainers, metrics, worst, checks)
-
-
-@contextmanager
-def _folder(out: str | Path | None) -> Generator[Path]:
-    if out is not None:
-        yield Path(out)
-        return
-    with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
-        yield Path(folder)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,10 +184,8 @@ class _Call:
     @cached_property
     def source(self) -> Zoned:
         """As evaluate reads it, and with zones."""
-        card = card_of(self.model)
-        view = self.options["transform"]
-        view = card.transform() if view is None and card is not None else view
-        source = source_of(self.dataset, view, self.options["name"], self.options["loaders"])
+        o = self.options
+        source = seen_by(self.model, self.dataset, o["transform"], o["name"], o["loaders"])
         if not source.name:
             source.name = type(self.dataset).__name__
         return Zoned(source)
@@ -220,8 +221,8 @@ class _Call:
     ) -> Any:
         """The rows of some metrics on a source of our own, by the machinery of evaluate."""
         o = self.options
-        options = _Options(o["target"], o["batch_size"], o["seed"], o["device"], o["input"], o["output"], o["mean"])
-        plan = _plan(self.model, source, explainers, metrics, None, o["seed"], o["target"], o["output"])
+        options = Options(*(o[f.name] for f in fields(Options)))
+        plan = plan_of(self.model, source, explainers, metrics, None, options)
         share = Share.of_environment()
         if out and o["workers"] > 1 and share.of == 1:
             return _by_workers(self.model, source, plan, options, self.out, o["workers"], o["progress"]).frame
@@ -233,8 +234,13 @@ class _Call:
 
 def _audited(call: _Call, explainers: Any, metrics: Any, worst: int, checks: int) -> Audit:
     texts = [*_several(explainers), *CONTROLS]
-    made, notes = _accepted(call, list(dict.fromkeys(Explainer.make(one) for one in texts)))
-    wanted, more = _answered(call, made, _wanted(call, metrics))
+    made, notes = _answering(
+        dict.fromkeys(Explainer.make(one) for one in texts),
+        lambda one: call.measured(First(call.source, PROBED), [one], [Where()], out=False),
+    )
+    wanted, more = _answering(
+        _wanted(call, metrics), lambda one: call.measured(First(call.source.of, PROBED), made, [one], out=False)
+    )
     results = _results(call, made, wanted, checks)
     looked = call.measured(call.source, made, [Where(curve=True), Places(curve=True), *LOOKS.values()])
     answers = _answers(looked)
@@ -260,28 +266,13 @@ def _audited(call: _Call, explainers: Any, metrics: Any, worst: int, checks: int
 # --- what is measured -------------------------------------------------------------------------------------------------
 
 
-def _accepted(call: _Call, explainers: Sequence[Explainer]) -> tuple[list[Explainer], list[str]]:
-    """The explainers that answer for this model, and why others do not."""
-    kept: list[Explainer] = []
+def _answering(things: Iterable[T], tried: Callable[[T], Any]) -> tuple[list[T], list[str]]:
+    """The explainers, or metrics, that have a meaning here, and why others have none."""
+    kept: list[T] = []
     notes: list[str] = []
-    for one in explainers:
+    for one in things:
         try:
-            call.measured(First(call.source, PROBED), [one], [Where()], out=False)
-            kept.append(one)
-        except PellucidError as error:
-            notes.append(f"{one} is left out: {error}")
-    return kept, notes
-
-
-def _answered(
-    call: _Call, explainers: Sequence[Explainer], metrics: Sequence[Metric]
-) -> tuple[list[Metric], list[str]]:
-    """The metrics that have a meaning here, and why others have none."""
-    kept: list[Metric] = []
-    notes: list[str] = []
-    for one in metrics:
-        try:
-            call.measured(First(call.source.of, PROBED), explainers, [one], out=False)
+            tried(one)
             kept.append(one)
         except PellucidError as error:
             notes.append(f"{one} is left out: {error}")
@@ -383,9 +374,7 @@ def _tried(call: _Call, looked: Any, answers: pd.DataFrame, explainers: Sequence
         one: np.stack(_rows(looked, Places(curve=True), one)["curve"].to_list()).astype(float) for one in explainers
     }
     labels, predicted = (answers[name].to_numpy() for name in ("label", "predicted"))
-    shape = call.head.images.shape[2:]
-    size = (shape[0], shape[1]) if len(shape) > 1 else (1, shape[0])
-    places = proposed(cells, labels, (labels == predicted) & (labels >= 0), size)
+    places = proposed(cells, labels, (labels == predicted) & (labels >= 0), size_of(call.head.images))
     pairs = [[Shown("place", places=p.boxes, elsewhere=e, curve=True) for e in (False, True)] for p in places]
     if not places:
         return []
@@ -411,8 +400,6 @@ def _agreeing(call: _Call, explainers: Sequence[Explainer], checks: int) -> list
 
 
 def _about(call: _Call, explainers: Sequence[Explainer]) -> dict[str, Any]:
-    from pellucid.engine._evaluate import _model_text
-
     return {
         "version": __version__, "model": _model_text(call.model), "data": call.source.name,
         "transform": call.source.transform, "explains": str(call.options["target"]), "seed": call.options["seed"],

@@ -10,12 +10,11 @@ themselves and write into one folder: `workers=N`, or torchrun.
 
 import hashlib
 import os
-import re
-import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from numbers import Integral
@@ -30,10 +29,10 @@ from pellucid.engine._measure import colour_of, fitting_boxes
 from pellucid.engine._source import SPAN, Foreign, Range, Source, source_of
 from pellucid.errors import BadFile, BadInput, BadModel, PellucidError, kind
 from pellucid.explainers import Explainer
-from pellucid.explanation import Ask, _check, _moved, _Placed, _question, explain
+from pellucid.explanation import Ask, _check, _moved, _Placed, _question
 from pellucid.files import writable
 from pellucid.grammar import read_list
-from pellucid.knobs import fingerprint
+from pellucid.knobs import addressless, fingerprint
 from pellucid.metrics import Case, Metric
 from pellucid.metrics._base import Curved
 from pellucid.networks._load import card_of
@@ -72,7 +71,7 @@ class Plan:
     facts: dict[str, str]  # what all tasks have in common
     count: int | None = None  # of samples, where that is known
     ids: dict[tuple[int, str], str] = field(default_factory=dict)  # (which asked, metric) -> task
-    tasks: dict[str, dict[str, str]] = field(default_factory=dict)
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for i, one in enumerate(self.asked):
@@ -83,7 +82,7 @@ class Plan:
                     "average": metric.average, "protocol": metric.card_id, **self.facts,
                 }  # fmt: skip
                 self.ids[i, str(metric)] = name = task_id(task)
-                self.tasks[name] = task | {"card": metric.card}  # type: ignore[dict-item]
+                self.tasks[name] = task | {"card": metric.card}
 
     def of(self, i: int) -> list[Metric]:
         """The metrics of an entry."""
@@ -92,6 +91,10 @@ class Plan:
     def missing(self, i: int, start: int, stop: int, there: set[Key]) -> list[Metric]:
         """The metrics of an entry without rows for these samples."""
         return [m for m in self.of(i) if Key(self.ids[i, str(m)], start, stop) not in there]
+
+    def lacks(self, span: tuple[int, int], there: set[Key]) -> bool:
+        """Whether anything is to be measured of these samples."""
+        return any(self.missing(i, *span, there) for i in range(len(self.asked)))
 
 
 def evaluate(
@@ -129,8 +132,7 @@ def evaluate(
     if batch_size is not None and batch_size < 1:
         raise BadInput(f"batch_size is {batch_size}; give at least 1, or None.")
     model = unwrapped(model)
-    card = card_of(model)
-    source = source_of(dataset, transform, name, loaders, card.transform() if card is not None else None)
+    source = seen_by(model, dataset, transform, name, loaders)
     if isinstance(source, Foreign) and not source.name:
         if out is not None:
             raise BadInput("the data has no name by which its rows are found again; give name=.")
@@ -140,11 +142,11 @@ def evaluate(
         raise BadInput(f"target is {target!r}; give label, predicted, or the number of a class.")
     if source.count() == 0:
         raise BadInput("the data holds no samples, so there is nothing to measure; give at least one.")
-    plan = _plan(model, source, explainers, metrics, ask, seed, target, output, mean, input)
+    options = Options(target, batch_size, seed, device, input, output, mean)
+    plan = plan_of(model, source, explainers, metrics, ask, options)
     if out is not None:
         writable(out)
     share = Share.of_environment()
-    options = _Options(target, batch_size, seed, device, input, output, mean)
     if workers > 1 and share.of == 1:
         return _by_workers(model, source, plan, options, out, workers, progress)
     if share.of > 1 and out is None:
@@ -175,7 +177,9 @@ class Share:
 
 
 @dataclass(frozen=True)
-class _Options:
+class Options:
+    """What stays the same over all ranges."""
+
     target: str | int
     batch_size: int | None
     seed: int
@@ -185,10 +189,14 @@ class _Options:
     mean: Sequence[float] | None = None
 
 
-def _plan(
-    model: nn.Module, source: Source, explainers: Any, metrics: Any, ask: Any, seed: int, target: Any, output: Any,
-    mean: Any = None, input: Any = None,
-) -> Plan:  # fmt: skip
+def seen_by(model: nn.Module, dataset: Any, transform: Any, name: str | None, loaders: int = 0) -> Source:
+    """The data as this model sees it: by its own transform, where none is given."""
+    card = card_of(model)
+    return source_of(dataset, transform, name, loaders, None if card is None else card.transform())
+
+
+def plan_of(model: nn.Module, source: Source, explainers: Any, metrics: Any, ask: Any, options: Options) -> Plan:
+    """What is to be measured."""
     made = [Explainer.make(one) for one in _several(explainers)]
     wanted = [Metric.make(one) for one in _several(metrics)]
     if isinstance(ask, list | tuple) and not ask:
@@ -203,11 +211,12 @@ def _plan(
     of_maps = list(dict.fromkeys(m for m in wanted if m.scores != "model"))
     facts = {
         "model": _model_text(model), "data": source.name, "state": source.mark, "transform": source.transform,
-        "explains": str(target), "seed": str(seed), "version": __version__,
+        "explains": str(options.target), "seed": str(options.seed), "version": __version__,
     }  # fmt: skip
-    if output is not None:
-        facts["output"] = str(output) if isinstance(output, str | int) else fingerprint(output)
-    facts |= {name: str(value) for name, value in (("mean", mean), ("input", input)) if value is not None}
+    for name in ("output", "mean", "input"):
+        value = getattr(options, name)
+        if value is not None:
+            facts[name] = fingerprint(value) if callable(value) else str(value)
     return Plan(list(dict.fromkeys(asked)), of_maps, of_model, facts, source.count())
 
 
@@ -221,7 +230,7 @@ def _several(things: Any) -> list[Any]:
 def _model_text(model: nn.Module) -> str:
     """The text form it was loaded by, or its class, and sixteen digits of all its weights."""
     card = card_of(model)
-    digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", repr(model)).encode())
+    digest = hashlib.sha256(addressless(model))
     for key, value in (dict(model.named_buffers()) | model.state_dict()).items():
         if isinstance(value, Tensor):
             digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
@@ -233,21 +242,15 @@ def _model_text(model: nn.Module) -> str:
 
 
 def _run(
-    model: nn.Module, source: Source, plan: Plan, options: _Options, store: Store, share: Share, progress: bool
+    model: nn.Module, source: Source, plan: Plan, options: Options, store: Store, share: Share, progress: bool
 ) -> None:
     """This process's ranges, those without rows."""
     from pellucid.show.progress import track
 
     there = store.keys()
-    count = source.count()
-    wanted = None if count is None else [n for n in range(-(-count // SPAN)) if share.mine(n)]
-    if wanted is not None and count is not None:
-        spans = [(n * SPAN, min(count, (n + 1) * SPAN)) for n in wanted]
-        wanted = [
-            n
-            for n, span in zip(wanted, spans, strict=True)
-            if any(plan.missing(i, *span, there) for i in range(len(plan.asked)))
-        ]
+    wanted: list[int] | None = None
+    if source.count() is not None:
+        wanted = [n for n, span in enumerate(source.spans()) if share.mine(n) and plan.lacks(span, there)]
         if not wanted:
             return
     with _Placed(model, options.device), undisturbed(model, options.seed):
@@ -263,7 +266,7 @@ def _mine(source: Source, wanted: list[int] | None, share: Share) -> Iterator[Ra
 
 
 def _measure(
-    model: nn.Module, part: Range, colour: Tensor | None, plan: Plan, options: _Options, store: Store, there: set[Key]
+    model: nn.Module, part: Range, colour: Tensor | None, plan: Plan, options: Options, store: Store, there: set[Key]
 ) -> Tensor | None:
     """One range: the model's own numbers, then explainer by explainer. The mean colour, as it is found out first."""
     todo = {i: plan.missing(i, part.start, part.stop, there) for i in range(len(plan.asked))}
@@ -301,18 +304,14 @@ def _target(case: Case, labels: Tensor, wanted: str | int) -> Tensor:
     return torch.where((labels < 0) | (labels >= case.output.shape[1]), predicted, labels)
 
 
-def _explained(case: Case, asked: Asked, options: _Options, part: Range, count: int | None) -> Case:
+def _explained(case: Case, asked: Asked, options: Options, part: Range, count: int | None) -> Case:
     """The case with the maps of an explainer."""
     assert asked.explainer is not None
     assert asked.question is not None
     question = asked.question.part(slice(part.start, part.stop), count)
-    e = explain(
-        case.subject.model, case.batch.whole, asked.explainer, question,
-        target=case.target if question.targeted else None, batch_size=options.batch_size or case.rows,
-        seed=options.seed, input=case.batch.key, output=options.output,
-    )  # fmt: skip
-    maps = e.maps.unsqueeze(-2) if e.maps.ndim == 2 else e.maps
-    return case.of(maps, asked.explainer, question)
+    here = case.of(None, asked.explainer, question)
+    here.maps = here.again(case.images, rows=case.rows)
+    return here
 
 
 def _keep(part: Range, case: Case, metrics: list[tuple[str, Metric]], plan: Plan, store: Store) -> None:
@@ -378,9 +377,7 @@ def _await(source: Source, plan: Plan, store: Store) -> None:
 
 def _all_keys(source: Source, plan: Plan) -> set[Key]:
     """What is there when everything is."""
-    count = source.count() or 0
-    spans = [(start, min(count, start + SPAN)) for start in range(0, count, SPAN)]
-    return {Key(task, *span) for task in plan.tasks for span in spans}
+    return {Key(task, *span) for task in plan.tasks for span in source.spans()}
 
 
 def _arrivals(jobs: Sequence[Any], store: Store, wanted: set[Key]) -> Iterator[None]:
@@ -396,29 +393,46 @@ def _arrivals(jobs: Sequence[Any], store: Store, wanted: set[Key]) -> Iterator[N
         time.sleep(0.2)
 
 
+@contextmanager
+def folder_of(out: str | Path | None) -> Generator[Path]:
+    """The folder that was given, or one for the time of the call."""
+    if out is not None:
+        yield Path(out)
+        return
+    with tempfile.TemporaryDirectory(prefix="pellucid-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 def _by_workers(
-    model: nn.Module, source: Source, plan: Plan, options: _Options, out: Any, workers: int, progress: bool
+    model: nn.Module, source: Source, plan: Plan, options: Options, out: Any, workers: int, progress: bool
 ) -> Results:
     """So many processes of this machine."""
     if source.count() is None:
         raise BadInput("a stream is read by one process; leave out workers=, or give data with a length.")
-    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="pellucid-"))
+    model = deepcopy(model).cpu() if any(p.is_cuda for p in model.parameters()) else model
+    with folder_of(out) as folder:
+        store = Store(folder)
+        _worked(workers, (model, source, plan, options, folder), store, progress)
+        store.merge()
+        results = Results.of(store, list(plan.tasks))
+        if out is None:
+            len(results)  # read before its folder goes
+        return results
+
+
+def _worked(workers: int, task: tuple[Any, ...], store: Store, progress: bool) -> None:
+    """The task in so many processes, and their errors."""
     from pellucid.show.progress import track
 
+    _, source, plan, *_ = task
+    wanted = _all_keys(source, plan)
     context = torch.multiprocessing.get_context("spawn")
-    threads = max(1, torch.get_num_threads() // workers)
-    said = context.SimpleQueue()
-    model = deepcopy(model).cpu() if any(p.is_cuda for p in model.parameters()) else model
-    jobs = [
-        context.Process(target=_work, args=(model, source, plan, options, folder, Share(i, workers), threads, said))
-        for i in range(workers)
-    ]
+    threads, said = max(1, torch.get_num_threads() // workers), context.SimpleQueue()
+    jobs = [context.Process(target=_work, args=(*task, Share(i, workers), threads, said)) for i in range(workers)]
     try:
-        store, wanted = Store(folder), _all_keys(source, plan)
-        left = len(wanted - store.keys())
         for job in jobs:
             job.start()
-        for _ in track(_arrivals(jobs, store, wanted), "measuring", progress, left):
+        for _ in track(_arrivals(jobs, store, wanted), "measuring", progress, len(wanted - store.keys())):
             pass
         for job in jobs:
             job.join()
@@ -431,16 +445,10 @@ def _by_workers(
     failed = next((job for job in jobs if job.exitcode), None)
     if failed is not None:
         raise BadFile(f"a worker was stopped (exit code {failed.exitcode}); run again, what is there is kept.")
-    store.merge()
-    results = Results.of(store, list(plan.tasks))
-    if out is None:
-        len(results)  # read before its folder goes
-        shutil.rmtree(folder, ignore_errors=True)
-    return results
 
 
 def _work(
-    model: nn.Module, source: Source, plan: Plan, options: _Options, folder: Path, share: Share, threads: int, said: Any
+    model: nn.Module, source: Source, plan: Plan, options: Options, folder: Path, share: Share, threads: int, said: Any
 ) -> None:
     torch.set_num_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started us

@@ -112,14 +112,3 @@ def removals_of(facts: Facts) -> pd.DataFrame:
 
 def _nanmean(values: Any) -> float:
     return float(np.nanmean(values)) if len(values) and not np.isnan(values).all() else float("nan")
-
-
-def finite(value: Any) -> Any:
-    """As JSON has it: no NaN, no NumPy."""
-    if isinstance(value, dict):
-        return {key: finite(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

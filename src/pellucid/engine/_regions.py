@@ -27,11 +27,12 @@ from torch.nn.functional import max_pool2d
 
 from pellucid.data import Record
 from pellucid.data._record import boxes_of
-from pellucid.engine._source import SPAN, Foreign, Range, Source
+from pellucid.engine._source import SPAN, Range, Source
 from pellucid.maths.blur import gaussian_blur
 from pellucid.maths.masks import IGNORED, inside_boxes, share_inside
 from pellucid.metrics import Case
 from pellucid.metrics._base import Curved
+from pellucid.subject import size_of
 
 REGIONS = ("object", "other", "border", "background")
 GROUND, OBJECT, OTHER, NEAR = 0, 1, 2, 3  # NEAR: ground in the box around an object
@@ -101,17 +102,15 @@ class Zones(Range):
         """uint8 [n, h, w]."""
         if not self.records:
             return None
-        size = self.images.shape[2:] if self.images.ndim > 3 else (1, self.images.shape[-1])
         pairs = zip(self.records, classes.tolist(), strict=True)
-        return torch.stack([zones(record, int(c), (size[0], size[1])) for record, c in pairs])
+        return torch.stack([zones(record, int(c), size_of(self.images)) for record, c in pairs])
 
 
-class Zoned(Foreign):
+class Zoned(Source):
     """A source that tells other objects from the ground."""
 
     def __init__(self, of: Source) -> None:
-        super().__init__(of, of.name, of.mark, of.transform)
-        self.of = of
+        self.of, self.name, self.mark, self.transform = of, of.name, of.mark, of.transform
 
     def count(self) -> int | None:
         return self.of.count()

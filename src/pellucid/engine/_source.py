@@ -5,7 +5,7 @@ resumption, and so are its numbers, to the bit.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from pellucid.data.transforms import Transform
 from pellucid.errors import BadInput, kind
 from pellucid.knobs import fingerprint
 from pellucid.maths.masks import IGNORED
+from pellucid.subject import size_of
 
 SPAN = 32  # samples of a range
 
@@ -40,8 +41,7 @@ class Range:
         """uint8 [n, h, w] of these classes; None where nothing is known of any sample."""
         if not self.records:
             return None
-        size = self.images.shape[2:] if self.images.ndim > 3 else (1, self.images.shape[-1])
-        return torch.stack([_mask(r, c, tuple(size)) for r, c in self._asked(classes)])
+        return torch.stack([_mask(r, c, size_of(self.images)) for r, c in self._asked(classes)])
 
     def boxes(self, classes: Tensor) -> list[Tensor] | None:
         """n times [k, 4], an object of the class each."""
@@ -83,11 +83,34 @@ def _boxes(record: Any, number: int) -> Tensor:
     return torch.zeros(0, 4) if boxes is None else torch.as_tensor(boxes, dtype=torch.float32).view(-1, 4)
 
 
-@dataclass
-class Named:
-    """A data set of ours, through a transform.
+class Source:
+    """Abstract: samples in ranges, which are asked for by their numbers."""
 
-    `name` is its text form, `mark` whether it is the same as it was; a range is asked for by its number."""
+    name: str  # as its rows call it
+    mark: str  # whether it is the same as it was
+    transform: str
+
+    def count(self) -> int | None:
+        """How many samples there are; None of a stream."""
+        raise NotImplementedError
+
+    def ranges(self, wanted: Iterable[int] | None) -> Iterator[Range]:
+        """The ranges with these numbers, or all, in their order."""
+        raise NotImplementedError
+
+    def colour(self) -> Tensor | None:
+        """[c]: the mean colour of the data, as the model sees it; None where it is not known."""
+        return None
+
+    def spans(self) -> list[tuple[int, int]]:
+        """The first sample of every range, and that behind its last; none of a stream."""
+        count = self.count() or 0
+        return [(start, min(count, start + SPAN)) for start in range(0, count, SPAN)]
+
+
+@dataclass
+class Named(Source):
+    """A data set of ours, through a transform."""
 
     data: Dataset
     view: Any  # a transform: an object, a v2 transform, or None for the data set's own
@@ -100,20 +123,18 @@ class Named:
         self.transform = str(view) if isinstance(view, Transform) else fingerprint(view)
 
     def count(self) -> int | None:
-        """How many samples there are; None of a stream."""
         return None if self.data.streamed else len(self.data)
 
     def ranges(self, wanted: Iterable[int] | None) -> Iterator[Range]:
-        """The ranges with these numbers, or all, in their order."""
         if self.data.streamed:
             chosen = None if wanted is None else set(wanted)
             for i, batch in enumerate(self._batches):
                 if chosen is None or i in chosen:
                     yield Range(i * SPAN, batch.images, batch.labels, batch.records)
             return
-        count = len(self.data)
-        numbers = range(-(-count // SPAN)) if wanted is None else sorted(wanted)
-        rows = [row for n in numbers for row in range(n * SPAN, min(count, (n + 1) * SPAN))]
+        spans = self.spans()
+        numbers = range(len(spans)) if wanted is None else sorted(wanted)
+        rows = [row for n in numbers for row in range(*spans[n])]
         if rows:
             self._batches.rows = rows
             self._batches.__dict__.pop("_chosen", None)
@@ -121,7 +142,6 @@ class Named:
                 yield Range(n * SPAN, batch.images, batch.labels, batch.records)
 
     def colour(self) -> Tensor | None:
-        """[c]: the mean colour of the data, as the model sees it."""
         if self.data.kind != "images":
             return None
         mean = torch.tensor(self.data.mean)
@@ -136,29 +156,24 @@ class Named:
         return (mean - at) / spread
 
 
-@dataclass
-class Foreign:
+class Foreign(Source):
     """Anything that gives samples or batches: (image, label), (image, label, {"masks": …, "boxes": …}), images."""
 
-    samples: Any
-    name: str
-    mark: str = "named"
-    transform: str = "as given"
-    _count: int | None = field(default=None)
+    transform = "as given"
 
-    def __post_init__(self) -> None:
-        self.batched, self.indexed, self._count, self.mark = _nature(self.samples)
+    def __init__(self, samples: Any, name: str) -> None:
+        self.samples, self.name = samples, name
+        self.batched, self.indexed, self._count, self.mark = _nature(samples)
 
     def count(self) -> int | None:
         return self._count
 
     def ranges(self, wanted: Iterable[int] | None) -> Iterator[Range]:
-        chosen = None if wanted is None else sorted(wanted)
-        if self.indexed and self._count is not None:
-            for n in range(-(-self._count // SPAN)) if chosen is None else chosen:
-                stop = min(self._count, (n + 1) * SPAN)
-                if stop > n * SPAN:
-                    yield _gathered(n * SPAN, [_sample(self.samples[i]) for i in range(n * SPAN, stop)])
+        chosen = None if wanted is None else set(wanted)
+        if self.indexed:
+            for n, span in enumerate(self.spans()):
+                if chosen is None or n in chosen:
+                    yield _gathered(span[0], [_sample(self.samples[i]) for i in range(*span)])
             return
         some: list[Any] = []
         number = 0
@@ -170,9 +185,6 @@ class Foreign:
                 some, number = [], number + 1
         if some and (chosen is None or number in chosen):
             yield _gathered(number * SPAN, some)
-
-    def colour(self) -> Tensor | None:
-        return None
 
 
 def _nature(samples: Any) -> tuple[bool, bool, int | None, str]:
@@ -189,7 +201,6 @@ def _nature(samples: Any) -> tuple[bool, bool, int | None, str]:
     return batched, indexed, len(some) if indexed else None, f"{len(some)} {fingerprint(_first(first))}"
 
 
-Source = Named | Foreign
 Sample = tuple[Tensor, int, Any]
 
 

@@ -34,10 +34,9 @@ LEVEL = 0.95
 ALPHA = 1 - LEVEL
 ENOUGH = 20  # right answers with a known object: of fewer, Wilson's interval of a half is wider than 0.4
 HALF = 0.5  # most: what holds for most right answers is said of the model
-SPARE = (
-    0.1  # more than chance may stay in a model that is right: a blurred patch still tells where a thing was, and how
-)
-# large, and grounds tell a little about things everywhere
+SPARE = 0.1
+"""More than chance may stay in a model that is right: a blurred patch still tells where a thing was, and how large,
+and grounds tell a little about things everywhere."""
 WRONG = "Right, but for the wrong reasons"
 UNKNOWN = "It cannot be said whether the model is right for the right reasons"
 WORDS = {"other": "another object", "border": "the border", "background": "the background"}

@@ -19,13 +19,13 @@ from pellucid.errors import PellucidError
 from pellucid.explainers import Explainer
 from pellucid.explanation import explain
 from pellucid.questions import Question
+from pellucid.show.colour import SATURATE
 from pellucid.show.layout import Column
 from pellucid.show.overlay import displayable
 from pellucid.show.sheet import contact_sheet
 from pellucid.show.stacked import stacked
 
 PLACE, ANSWER = "right answer, wrong place", "wrong answer"
-SATURATE = 0.005  # the share of values beyond the ends of a colour scale
 HEADINGS = {
     PLACE: "Right answer, wrong place: sure, with little of the evidence on the object (why the label?)",
     ANSWER: "Wrong answer: why not the label, but what was predicted? (red for the label, blue for what was said)",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pellucid.errors import BadInput, BadQuestion
 from pellucid.explainers import Explainer
-from pellucid.explanation import explain
+from pellucid.explanation import Explanation, explain
 from pellucid.maths.blur import gaussian_blur
 from pellucid.maths.curves import ranks
 from pellucid.questions import Question
@@ -44,7 +44,7 @@ class Case:
     shared: dict[Hashable, Any] = field(default_factory=dict)  # by all explainers of these images
     own: dict[Hashable, Any] = field(default_factory=dict)  # of these maps
 
-    def of(self, maps: Tensor, explainer: Explainer | None, question: Question | None) -> "Case":
+    def of(self, maps: Tensor | None, explainer: Explainer | None, question: Question | None) -> "Case":
         """The same images with the maps of another explainer."""
         return replace(self, maps=maps, explainer=explainer, question=question, own={})
 
@@ -99,10 +99,7 @@ class Case:
     @property
     def output(self) -> Tensor:
         """The answer to the intact images."""
-        return self.once("output", lambda: self._in_parts(lambda at: self.answer(self.images[at], at)))
-
-    def _in_parts(self, run: Callable[[Tensor], Tensor]) -> Tensor:
-        return torch.cat([run(at) for at in torch.arange(self.n, device=self.images.device).split(self.rows)])
+        return self.once("output", lambda: self.scan(1, lambda i, _: self.images[i], lambda output, _: output)[:, 0])
 
     def scan(self, count: int, make: Make, read: Read | None = None) -> Tensor:
         """[n, count, …]: so many variants of every image, in forwards that are filled across images and variants.
@@ -149,8 +146,14 @@ class Case:
             raise BadInput("the metric needs labels; give labels=, one a sample.")
         return self.labels
 
-    def again(self, images: Tensor, model: nn.Module | None = None, target: Tensor | None = None) -> Tensor:
+    def again(self, images: Tensor, **changed: Any) -> Tensor:
         """The maps [n, h, w] that the same explainer gives for other images, another model, or other classes."""
+        return self.explained(images, **changed).maps.view(self.n, *self.size)
+
+    def explained(
+        self, images: Tensor, model: nn.Module | None = None, target: Tensor | None = None, rows: int | None = None
+    ) -> Explanation:
+        """The same, whole. rows: the most of any forward, where no batch_size is said."""
         if self.explainer is None or self.question is None:
             raise BadInput("the metric runs the explainer again, and who made these maps is not known; give what "
                            "pl.explain returned, not the maps alone.")  # fmt: skip
@@ -158,9 +161,9 @@ class Case:
         s = self.subject
         return explain(
             model or s.model, self.batch.but(images).whole, self.explainer, self.question,
-            target=target if self.question.targeted else None, batch_size=s.batch_size, seed=s.seed,
+            target=target if self.question.targeted else None, batch_size=s.batch_size or rows, seed=s.seed,
             input=self.batch.key, output=s.output,
-        ).maps.view(self.n, *self.size)  # fmt: skip
+        )  # fmt: skip
 
     # --- what several need -----------------------------------------------------------------------------------------
 

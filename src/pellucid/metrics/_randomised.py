@@ -191,13 +191,21 @@ def likeness(a: Tensor, b: Tensor, by: By) -> Tensor:
     return {"ssim": ssim, "spearman": spearman}[by](a.abs(), b.abs())
 
 
-class Sanity(Curved):
+class Sanity(Curved, paper="arXiv:1810.03292"):
     """Abstract: how alike are the maps of a model that knows and of one that has forgotten?"""
 
     scores = "explainer"
     better = "lower"
     good = "gradient"
     quick = {"layers": 2}
+    cite = """
+@inproceedings{adebayo2018sanity,
+  title     = {Sanity Checks for Saliency Maps},
+  author    = {Adebayo, Julius and Gilmer, Justin and Muelly, Michael and Goodfellow, Ian and
+               Hardt, Moritz and Kim, Been},
+  booktitle = {Advances in Neural Information Processing Systems},
+  year      = {2018},
+}"""
     mode: ClassVar[Mode]
 
     by: By = "spearman"

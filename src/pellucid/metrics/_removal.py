@@ -89,7 +89,8 @@ def traced(case: Case, rank: Tensor, counts: int, start: Tensor, end: Tensor, fo
 
 def of_these(case: Case, key: object, follows: Follows, make: Callable[[], Tensor]) -> Tensor:
     """What depends on the images and on what is followed alone: made once, for the maps of all explainers."""
-    about = (str(case.question) if follows == "question" else "", tuple(case.target.tolist()))
+    asked = str(case.question) if follows == "question" else getattr(case.question, "link", "")
+    about = (asked, tuple(case.target.tolist()))
     return case.once((key, follows, about), make)
 
 

@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.explanation import Explanation, explain
+from pellucid.explainers.integrated_gradients import IntegratedGradients
 from pellucid.metrics._base import Case, Metric
 
 
@@ -36,18 +36,12 @@ class Completeness(Metric, name="completeness", paper="arXiv:1703.01365"):
     better = "lower"
     good = "integrated-gradients"
     quick = {"against": "zero"}
-    cite = """
-@inproceedings{sundararajan2017axiomatic,
-  title     = {Axiomatic Attribution for Deep Networks},
-  author    = {Sundararajan, Mukund and Taly, Ankur and Yan, Qiqi},
-  booktitle = {International Conference on Machine Learning},
-  year      = {2017},
-}"""
+    cite = IntegratedGradients.cite
 
     against: Literal["promise", "zero"] = "promise"
 
     def score(self, case: Case) -> Tensor:
-        e = case.once_here("explained again", lambda: _explained(case))
+        e = case.once_here("explained again", lambda: case.explained(case.images))
         assert e.raw is not None
         owed = e.owed if self.against == "promise" else _against_zero(case)
         if owed is None:
@@ -61,18 +55,6 @@ class Completeness(Metric, name="completeness", paper="arXiv:1703.01365"):
             "owed": "what theory promises of the explainer" if self.against == "promise" else zero,
             "sum": "of the explainer's own attribution, signed, before reduction and resizing",
         }
-
-
-def _explained(case: Case) -> Explanation:
-    """The same explanation once more, with what it owes."""
-    assert case.explainer is not None
-    assert case.question is not None
-    s = case.subject
-    return explain(
-        s.model, case.batch.whole, case.explainer, case.question,
-        target=case.target if case.question.targeted else None, batch_size=s.batch_size, seed=s.seed,
-        input=case.batch.key, output=s.output,
-    )  # fmt: skip
 
 
 def _against_zero(case: Case) -> Tensor:

@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.metrics._base import Between, Case, Metric
+from pellucid.metrics.faithfulness_correlation import FaithfulnessCorrelation
 
 
 def complexity(maps: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
@@ -42,13 +43,7 @@ class Complexity(Metric, name="complexity", paper="arXiv:2005.00631"):
 
     better = "lower"
     facts = {"of": "absolute values", "zero map": "undefined"}
-    cite = """
-@inproceedings{bhatt2020evaluating,
-  title     = {Evaluating and Aggregating Feature-based Model Explanations},
-  author    = {Bhatt, Umang and Weller, Adrian and Moura, Jos{\\'e} M. F.},
-  booktitle = {International Joint Conference on Artificial Intelligence},
-  year      = {2020},
-}"""
+    cite = FaithfulnessCorrelation.cite
 
     by: Literal["entropy", "effective"] = "entropy"
     eps: Annotated[float, Between(0, 1)] = 1e-5  # of by=effective

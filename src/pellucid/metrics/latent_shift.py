@@ -32,6 +32,7 @@ from pellucid.maths.curves import exchanged, ranks
 from pellucid.metrics._base import Between, Case, Curved
 from pellucid.metrics._exchange import _convolved, _truncated
 from pellucid.metrics._removal import Into, described, emptied
+from pellucid.questions.similarity import Similarity
 
 Percent = Annotated[float, Between(0, 100)]
 
@@ -44,13 +45,7 @@ def latent_shift(before: Float[Tensor, "n *d"], after: Float[Tensor, "n *d"]) ->
 class LatentShift(Curved, name="latent-shift", paper="arXiv:2203.01928"):
     """How far does the representation move without the pixels that the map calls important?"""
 
-    cite = """
-@inproceedings{crabbe2022labelfree,
-  title     = {Label-Free Explainability for Unsupervised Models},
-  author    = {Crabb{\\'e}, Jonathan and van der Schaar, Mihaela},
-  booktitle = {International Conference on Machine Learning},
-  year      = {2022},
-}"""
+    cite = Similarity.cite
 
     percent: Percent | tuple[Percent, ...] = 10.0
     into: Into | Tensor = "mean"

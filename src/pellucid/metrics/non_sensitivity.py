@@ -23,6 +23,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.metrics._base import Between, Case, Metric
+from pellucid.metrics._regions import grid
+from pellucid.metrics._removal import of_these
 
 
 def non_sensitivity(
@@ -32,17 +34,6 @@ def non_sensitivity(
     given = maps > tolerance * maps.amax(1, keepdim=True)
     share = (given != (change > tolerance)).to(maps).mean(1)
     return torch.where(change.isnan().any(1), torch.nan, share)
-
-
-def blocks(size: tuple[int, int], cells: int | None) -> Tensor:
-    """[h, w]: which cell a pixel is in.
-
-    >>> blocks((2, 4), 2).tolist()
-    [[0, 0, 1, 1], [2, 2, 3, 3]]
-    """
-    down, across = (side if cells is None else min(cells, side) for side in size)
-    rows, columns = torch.arange(size[0]) * down // size[0], torch.arange(size[1]) * across // size[1]
-    return rows[:, None] * across + columns
 
 
 class NonSensitivity(Metric, name="non-sensitivity", paper="arXiv:2007.07584"):
@@ -64,7 +55,7 @@ class NonSensitivity(Metric, name="non-sensitivity", paper="arXiv:2007.07584"):
     fill: Literal["mean", "zeros"] = "mean"
 
     def score(self, case: Case) -> Tensor:
-        block = blocks(case.size, self.cells).to(case.images.device)
+        block = grid(case.size, self.cells or max(case.size)).to(case.images.device)
         count, flat = int(block.max()) + 1, case.map.abs().flatten(1)
         largest = torch.zeros(case.n, count).to(flat)
         largest.scatter_reduce_(1, block.flatten().expand_as(flat), flat, "amax")
@@ -72,8 +63,8 @@ class NonSensitivity(Metric, name="non-sensitivity", paper="arXiv:2007.07584"):
 
     def _change(self, case: Case, block: Tensor, count: int) -> Tensor:
         """[n, cells]: how much of the probability a cell holds, up or down."""
-        key = ("without each cell", self.cells, self.fill, case.target.tolist(), str(case.question))
-        return case.once(str(key), lambda: self._changed(case, block, count))
+        key = ("without each cell", self.cells, self.fill)
+        return of_these(case, key, "probability", lambda: self._changed(case, block, count))
 
     def _changed(self, case: Case, block: Tensor, count: int) -> Tensor:
         x, block = case.images, block.view(case.images.shape[2:])

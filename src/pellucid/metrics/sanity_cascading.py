@@ -22,15 +22,7 @@ import torch
 from pellucid.metrics._randomised import Sanity
 
 
-class SanityCascading(Sanity, name="sanity-cascading", paper="arXiv:1810.03292"):
+class SanityCascading(Sanity, name="sanity-cascading"):
     """Does the map change when the model forgets, layer after layer from the answer down?"""
 
     mode = "cascading"
-    cite = """
-@inproceedings{adebayo2018sanity,
-  title     = {Sanity Checks for Saliency Maps},
-  author    = {Adebayo, Julius and Gilmer, Justin and Muelly, Michael and Goodfellow, Ian and
-               Hardt, Moritz and Kim, Been},
-  booktitle = {Advances in Neural Information Processing Systems},
-  year      = {2018},
-}"""

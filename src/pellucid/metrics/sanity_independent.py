@@ -15,15 +15,7 @@ import torch
 from pellucid.metrics._randomised import Sanity
 
 
-class SanityIndependent(Sanity, name="sanity-independent", paper="arXiv:1810.03292"):
+class SanityIndependent(Sanity, name="sanity-independent"):
     """Does the map change when the model forgets one layer, each in its turn?"""
 
     mode = "independent"
-    cite = """
-@inproceedings{adebayo2018sanity,
-  title     = {Sanity Checks for Saliency Maps},
-  author    = {Adebayo, Julius and Gilmer, Justin and Muelly, Michael and Goodfellow, Ian and
-               Hardt, Moritz and Kim, Been},
-  booktitle = {Advances in Neural Information Processing Systems},
-  year      = {2018},
-}"""

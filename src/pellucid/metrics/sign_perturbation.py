@@ -35,6 +35,7 @@ from torch import Tensor
 from pellucid.errors import BadInput
 from pellucid.metrics._base import Between, Case, Curved
 from pellucid.metrics.accuracy import accuracy
+from pellucid.metrics.norm_vs_logit import NormVsLogit
 from pellucid.networks._load import card_of
 from pellucid.questions import Question, Score
 from pellucid.questions._base import one_hot, pick, precise
@@ -82,20 +83,7 @@ class SignPerturbation(Curved, name="sign-perturbation", paper="arXiv:2501.11096
     classes = True
     quick = {"at": "predicted", "steps": 2}
     facts = {"space": "pixels in [0, 1]", "sign of zero": "0", "ties of the top class": "shared"}
-    cite = """
-@inproceedings{wang2022whynot,
-  title     = {"Why Not Other Classes?": Towards Class-Contrastive Back-Propagation Explanations},
-  author    = {Wang, Yipei and Wang, Xiaoqian},
-  booktitle = {Advances in Neural Information Processing Systems},
-  year      = {2022},
-}
-@article{eriksson2025reproducibility,
-  title   = {Reproducibility Review of "Why Not Other Classes": Towards Class-Contrastive Back-Propagation
-             Explanations},
-  author  = {Eriksson, Arvid and Israelsson, Anton and Kallhauge, Mattias},
-  journal = {arXiv:2501.11096},
-  year    = {2025},
-}"""
+    cite = Contrast.cite + NormVsLogit.cite
 
     along: Direction = "weighted"
     change: Change = "probability"

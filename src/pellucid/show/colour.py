@@ -12,6 +12,7 @@ from torch import Tensor
 from pellucid.errors import BadInput
 
 UNSIGNED = "inferno"
+SATURATE = 0.005  # the share of values beyond the ends of a scale
 
 
 def colours(map: Float[Tensor, "h w"], signed: bool, limit: float) -> UInt8[np.ndarray, "h w 3"]:
