@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from pellucid import explainers as explainers
     from pellucid import metrics as metrics
     from pellucid import networks as networks
+    from pellucid import objectives as objectives
     from pellucid import questions as questions
+    from pellucid import text as text
     from pellucid.contracts import check as check
     from pellucid.engine import agreement as agreement
     from pellucid.engine import audit as audit
@@ -31,11 +33,14 @@ if TYPE_CHECKING:
     from pellucid.registry import catalog as catalog
     from pellucid.results import Results as Results
     from pellucid.subject import Subject as Subject
+    from pellucid.training import Fit as Fit
+    from pellucid.training import fit as fit
 
 from pellucid._version import __version__ as __version__
 
 _HOME = {  # where each public name lives; a module is its own home
     "Explanation": "explanation",
+    "Fit": "training",
     "Results": "results",
     "PellucidError": "errors",
     "Subject": "subject",
@@ -47,13 +52,16 @@ _HOME = {  # where each public name lives; a module is its own home
     "evaluate": "engine",
     "explain": "explanation",
     "explainers": "",
+    "fit": "training",
     "load_model": "networks",
     "measure": "engine",
     "metrics": "",
     "networks": "",
+    "objectives": "",
     "questions": "",
     "sanity_sheet": "engine",
     "save_model": "networks",
+    "text": "",
     "transform_of": "networks",
 }
 

@@ -21,7 +21,7 @@ from pellucid.explainers import Explainer
 from pellucid.files import write_atomically
 from pellucid.knobs import either, fingerprint
 from pellucid.maths.maps import resize
-from pellucid.networks._load import card_of
+from pellucid.networks._load import Model, as_model, card_of
 from pellucid.questions import Question, Score
 from pellucid.subject import Subject, as_batch, size_of, undisturbed
 from pellucid.subject.batch import Batch
@@ -163,7 +163,7 @@ class Explanation:
 
 @overload
 def explain(  # pyright: ignore[reportOverlappingOverload]  (a tensor is an iterable too; it comes first)
-    model: nn.Module,
+    model: Model,
     x: Tensor | tuple[Any, ...] | Mapping[str, Any],
     explainer: str | Explainer = ...,
     ask: Ask | Sequence[Ask] | None = ...,
@@ -178,7 +178,7 @@ def explain(  # pyright: ignore[reportOverlappingOverload]  (a tensor is an iter
 ) -> Explanation: ...
 @overload
 def explain(
-    model: nn.Module,
+    model: Model,
     x: Iterable[Any],
     explainer: str | Explainer = ...,
     ask: Ask | Sequence[Ask] | None = ...,
@@ -192,7 +192,7 @@ def explain(
     output: str | int | Callable[[Any], Tensor] | None = ...,
 ) -> Iterator[Explanation]: ...
 def explain(
-    model: nn.Module,
+    model: Model,
     x: Any,
     explainer: str | Explainer = "grad-cam",
     ask: Ask | Sequence[Ask] | None = None,
@@ -213,8 +213,7 @@ def explain(
     of q, or a function of the output. batch_size: the most rows in any one forward. output: which part of the model's
     output is the answer, a key, an index or a function.
     """
-    if not isinstance(model, nn.Module):
-        raise BadInput(f"model is {kind(model)}; give a torch.nn.Module (see pl.load_model).")
+    model = as_model(model)
     if batch_size is not None and batch_size < 1:
         raise BadInput(f"batch_size is {batch_size}; give at least 1, or None.")
     member = Explainer.make(explainer)

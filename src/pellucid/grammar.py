@@ -5,7 +5,8 @@
     value = "[" [value ("," value)*] "]" | "(" item ")" | json string | bare
     bare  = any characters but  , [ ] ( ) " @  and space
 
-A wrapper takes what stands behind its @. Quotes keep a string a string: `"none"`, `"a,b"`.
+A wrapper takes what stands behind its @. Quotes keep a string a string: `"none"`, `"a,b"`. Objectives may be a sum of
+items, `a+b`.
 
 >>> read("smooth:samples=10@rise:layer=[a,b]")
 Item(name='smooth', knobs={'samples': '10'}, inner=Item(name='rise', knobs={'layer': ['a', 'b']}, inner=None))
@@ -25,6 +26,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NEXT_KNOB = re.compile(r",(?=[A-Za-z_][A-Za-z0-9_]*=)")
 BARE = re.compile(r'[^,\[\]()"@\s]+')
+MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]()]|\+(?=\s*[A-Za-z]|\s*$)')  # the plus of 1e+5 stands before a digit
 
 
 class Quoted(str):
@@ -143,10 +145,26 @@ def read_list(text: str) -> list[Item]:
     return items
 
 
+def summands(text: str) -> list[str]:
+    """The parts of a sum: a + stands before a name, outside of quotes and brackets.
+
+    >>> summands('lico:words="a+b"+cgc:weight=1e+2')
+    ['lico:words="a+b"', 'cgc:weight=1e+2']
+    """
+    parts, first, depth = [], 0, 0
+    for mark in MARKS.finditer(text):
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(mark.group(), 0)
+        if mark.group() == "+" and depth == 0:
+            parts.append(text[first : mark.start()])
+            first = mark.end()
+    return [*parts, text[first:]]
+
+
 def quote(text: str) -> str:
     """A string that reads back as itself, whatever is in it."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def is_bare(text: str) -> bool:
-    return bool(BARE.fullmatch(text))
+    """Whether a string may stand without quotes, in a sum too."""
+    return bool(BARE.fullmatch(text)) and len(summands(text)) == 1

@@ -35,15 +35,22 @@ from pellucid.show.curves import CurveRow, curves
 from pellucid.show.sheet import Column, contact_sheet
 from pellucid.subject import Subject
 from tests.behaviour.error_cases_of_audit import OF_AUDIT
+from tests.behaviour.error_cases_of_cgc import OF_CGC
 from tests.behaviour.error_cases_of_commands import OF_COMMANDS
 from tests.behaviour.error_cases_of_contrast import OF_CONTRAST
 from tests.behaviour.error_cases_of_data import OF_DATA
 from tests.behaviour.error_cases_of_faithfulness import OF_FAITHFULNESS
 from tests.behaviour.error_cases_of_localisation import OF_LOCALISATION
 from tests.behaviour.error_cases_of_measuring import OF_MEASURING
+from tests.behaviour.error_cases_of_objectives import OF_OBJECTIVES
 from tests.behaviour.error_cases_of_robustness import OF_ROBUSTNESS
+from tests.behaviour.error_cases_of_text import OF_TEXT
+from tests.behaviour.error_cases_of_training import OF_TRAINING
 
-FURTHER = (OF_DATA, OF_MEASURING, OF_LOCALISATION, OF_FAITHFULNESS, OF_ROBUSTNESS, OF_CONTRAST, OF_COMMANDS, OF_AUDIT)
+FURTHER = (
+    OF_DATA, OF_MEASURING, OF_LOCALISATION, OF_FAITHFULNESS, OF_ROBUSTNESS, OF_CONTRAST, OF_COMMANDS, OF_AUDIT,
+    OF_OBJECTIVES, OF_CGC, OF_TEXT, OF_TRAINING,
+)  # fmt: skip
 GOLDEN = Path(__file__).parent / "errors.txt"
 PACKAGE = Path(errors.__file__).parent
 TEMPORARY = Path(tempfile.gettempdir())

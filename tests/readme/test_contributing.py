@@ -73,3 +73,27 @@ def test_a_metric_takes_one_file_too(metric):
     scores = pl.measure(net, x, "gradient", "top-mass:share=0.25")
     assert bool(((scores > 0.25) & (scores < 1)).all())
     assert not [o for o in check_member(pl.catalog("metrics")[metric]) if not o.passed]
+
+
+OBJECTIVE = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)[2]
+
+
+@pytest.fixture
+def objective(tmp_path, monkeypatch):
+    """The third example as one more file of its family."""
+    path = tmp_path / "confidence_penalty.py"
+    path.write_text(OBJECTIVE, encoding="utf-8")
+    files = registry._files
+    monkeypatch.setattr(registry, "_files", lambda f: files(f) + ([path] if f == "objectives" else []))
+    monkeypatch.setattr(pl.objectives, "__path__", [*pl.objectives.__path__, str(tmp_path)])
+    yield "confidence-penalty"
+    sys.modules.pop("pellucid.objectives.confidence_penalty", None)
+
+
+def test_an_objective_takes_one_file_too(objective):
+    net = pl.load_model("pellucid:tiny-cnn:classes=3")
+    bound = pl.objectives.Objective.make("cgc+confidence-penalty:weight=0.5").bind(net)
+    loss, terms = bound((torch.randn(2, 3, 32, 32), torch.tensor([0, 2])))
+    assert 0 < float(terms["entropy"]) <= 1.0987
+    assert float(loss.detach()) == pytest.approx(sum(bound.weights[k] * float(v) for k, v in terms.items()), rel=1e-5)
+    assert not [o for o in check_member(pl.catalog("objectives")[objective]) if not o.passed]

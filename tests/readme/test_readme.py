@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -40,7 +41,7 @@ def without_weights(name, **options):
 
 
 def test_the_python_example_runs(photo):
-    first, second, third = blocks("python")
+    first, second, third, fourth, fifth = blocks("python")
     assert len(first.strip().splitlines()) == 5
     names = {"Image": Image}
     with patch.object(pl, "load_model", without_weights, create=True):
@@ -52,6 +53,15 @@ def test_the_python_example_runs(photo):
     quick = 'explainers="grad-cam", metrics="ch", checks=0'
     exec(third.replace('split=test").sentence', f'split=test", {quick}).sentence'), names)
     assert len(names["scores"]) == len(names["images"])
+    labels = names["labels"].clamp(0, 9)
+    small = load_model("torchvision:resnet18", num_classes=10, weights=None)
+    names |= {"torch": torch, "model": small, "labels": labels, "class_names": [f"bird {i}" for i in range(10)]}
+    exec(fourth, names)
+    assert set(names["terms"]) == {"ce", "mm", "ot"}
+    short = 'length=50", explainers="grad-cam", metrics="sch", checks=0'
+    quick = fifth.replace("correlation=0.8", "correlation=0.8,length=64,size=32").replace("epochs=2", "epochs=1")
+    exec(quick.replace('length=50"', short), names)
+    assert len(names["fit"].history) == 1
     assert set(names["results"].frame["metric"]) == {"accuracy", "accuracy:k=5", "confidence", "insertion", "ch"}
 
 

@@ -185,10 +185,26 @@ def _default(value: ast.expr, file: _File, annotation: Any) -> str:
     if isinstance(value, ast.Name):
         home, name = _home(file, value.id)
         value, file = home.values.get(name, value), home
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and not (value.args or value.keywords):
+        return _made(file, value.func.id) or ast.unparse(value)
     try:
-        return knobs.write(ast.literal_eval(value), annotation)
-    except (ValueError, TypeError, knobs.Unfit):
+        return knobs.write(_number(value), annotation)
+    except (ValueError, TypeError, NameError, knobs.Unfit):
         return ast.unparse(value)
+
+
+def _made(file: _File, name: str) -> str:
+    """The name of the member that a class is; families import theirs when used."""
+    home, name = _home(file, name)
+    if name in home.classes:
+        return _keyword(home.classes[name], "name")
+    known = [member for family in families() if package_of(family) == home.module for member in catalog(family)]
+    return next((member for member in known if member.replace("-", "") == name.lower()), "")
+
+
+def _number(value: ast.expr) -> Any:
+    """What is written out, 3 / 4 included; a name is a NameError."""
+    return eval(compile(ast.Expression(value), "default", "eval"), {"__builtins__": {}})
 
 
 def _annotation(node: ast.expr, file: _File) -> Any:
@@ -205,14 +221,14 @@ class _Names(dict[str, Any]):
         self.file = file
 
     def __missing__(self, name: str) -> Any:
+        home, original = _home(self.file, name)
+        if original in home.values:  # before typing's Protocol comes ours
+            return _annotation(home.values[original], home)
         for known in (builtins, typing):
             if hasattr(known, name):
                 return getattr(known, name)
         if name == "Between":
             return knobs.Between
-        home, original = _home(self.file, name)
-        if original in home.values:
-            return _annotation(home.values[original], home)
         cls = home.classes.get(original)
         # a family's base takes a text form
         return type(name, (), {"make": str} if cls and _inherited(home, cls, "family") else {})

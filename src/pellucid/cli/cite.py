@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
@@ -38,7 +38,7 @@ def _used(name: str) -> Iterator[type[Named]]:
             # what had no text form is written as <name digits>, and is no member
             yield from _of(grammar.read(re.sub(r"<[^<>]*>", "none", text)), family)
         return
-    for item in grammar.read_list(name):
+    for item in (item for part in grammar.summands(name) for item in grammar.read_list(part)):
         homes = [family for family in families() if item.name in catalog(family)]
         if not homes:
             known = [other for family in families() for other in catalog(family)]
@@ -55,13 +55,17 @@ def _of(item: Item, family: str) -> Iterator[type[Named]]:
         if inner := _family(annotation):
             given = item.inner if knob == "of" and item.inner else item.knobs.get(knob, getattr(cls, knob, None))
             for one in _items(given):
-                yield from _of(one, inner)
+                if one.name not in _words(annotation):
+                    yield from _of(one, inner)
+
+
+def _words(annotation: Any) -> list[str]:
+    """What a knob takes that is no member."""
+    return [word for option in get_args(annotation) if get_origin(option) is Literal for word in get_args(option)]
 
 
 def _family(annotation: Any) -> str:
     """The family whose members a knob takes, or nothing."""
-    from typing import get_args
-
     options = [annotation, *get_args(annotation), *(a for o in get_args(annotation) for a in get_args(o))]
     return next((o.family for o in options if isinstance(o, type) and issubclass(o, Named)), "")
 

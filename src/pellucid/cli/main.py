@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from pellucid import __version__
-from pellucid.cli import audit, check, cite, compare, data, demo, evaluate, explain, list
+from pellucid.cli import audit, check, cite, compare, data, demo, evaluate, explain, list, train
 from pellucid.errors import PellucidError
 
 # errors name Python's arguments; on a command line they are options
@@ -34,6 +34,7 @@ app.command("explain")(explain.explain)
 app.command("audit")(audit.audit)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("train")(train.train)
 app.command("data")(data.data)
 app.command("list")(list.list_members)
 app.command("cite")(cite.cite)

@@ -1,8 +1,8 @@
 """The contract that every named thing signs, for our members and for anybody's: `pellucid check PACKAGE`.
 
 A check is a function that raises AssertionError with a sentence. Names are checked for every family, of data sets the
-records, of explainers, questions and metrics what they do to tiny models. A member may refuse a question or a network
-with an error of ours, as long as it answers somewhere.
+records, of explainers, questions, metrics and objectives what they do to tiny models, of text encoders what they read.
+A member may refuse a question or a network with an error of ours, as long as it answers somewhere.
 """
 
 import importlib
@@ -10,14 +10,22 @@ import importlib.metadata
 import inspect
 import pkgutil
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
-from pellucid.contracts import datasets, explainers, metrics, names, questions
+from pellucid.contracts import datasets, encoders, explainers, metrics, names, objectives, questions
 from pellucid.contracts.case import Case, Refused, cases
+from pellucid.contracts.objectives import Binding, bindings
 from pellucid.errors import PellucidError, UnknownName
 from pellucid.registry import Named
+
+OF_FAMILY: Mapping[str, Iterable[Callable[[type[Named]], None]]] = {
+    "questions": questions.CHECKS,
+    "datasets": datasets.CHECKS,
+    "metrics": metrics.CHECKS,
+    "encoders": encoders.CHECKS,
+}
 
 
 @dataclass(frozen=True)
@@ -56,22 +64,33 @@ def check_member(member: type[Named]) -> Iterator[Outcome]:
     """Every check that concerns a member."""
     for one in names.CHECKS:
         yield _outcome(member.name, one, lambda one=one: one(member))
-    of_family = {"questions": questions.CHECKS, "datasets": datasets.CHECKS, "metrics": metrics.CHECKS}
-    for one in of_family.get(member.family, ()):
+    for one in OF_FAMILY.get(member.family, ()):
         yield _outcome(member.name, one, lambda one=one: one(member))
     if member.family == "explainers":
-        answered = False
-        for case in cases(member):
-            for one in explainers.CHECKS:
-                outcome = _outcome(member.name, one, lambda one=one, case=case: one(case), case)
-                answered |= outcome.passed and not outcome.reason
-                yield outcome
-        reason = "" if answered else f"{member.name} refuses every question on every network"
-        yield Outcome(member.name, "answers", "", "", answered, reason)
+        yield from _in_every_case(member, cases(member), explainers.CHECKS, "every question on every network")
+    if member.family == "objectives":
+        yield from _in_every_case(member, bindings(member), objectives.CHECKS, "every network")
 
 
-def _outcome(member: str, one: Callable[..., None], run: Callable[[], None], case: Case | None = None) -> Outcome:
-    network, question = (case.network, str(case.question)) if case else ("", "")
+def _in_every_case(
+    member: type[Named], all_: Iterable[Case | Binding], checks: Iterable[Callable[..., None]], everything: str
+) -> Iterator[Outcome]:
+    """Every check in every case; and whether the member answers in any."""
+    answered = False
+    for case in all_:
+        for one in checks:
+            outcome = _outcome(member.name, one, lambda one=one, case=case: one(case), case)
+            answered |= outcome.passed and not outcome.reason
+            yield outcome
+    reason = "" if answered else f"{member.name} refuses {everything}"
+    yield Outcome(member.name, "answers", "", "", answered, reason)
+
+
+def _outcome(
+    member: str, one: Callable[..., None], run: Callable[[], None], case: Case | Binding | None = None
+) -> Outcome:
+    network = case.network if case else ""
+    question = str(case.question) if isinstance(case, Case) else ""
     passed, reason = True, ""
     try:
         run()

@@ -108,6 +108,7 @@ class Batches:
     rows: Sequence[int] | None = None  # None: all
     workers: int = 0
     drop_last: bool = False
+    share: tuple[int, int] = (0, 1)  # of several processes: which one this is, of how many; a batch is that of all
     _running: bool = False
 
     def __iter__(self) -> Iterator[Batch]:
@@ -189,7 +190,19 @@ class _Sampler:
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         epoch, order, size = self.epoch, self.batches.order(self.epoch), self.batches.batch_size
-        return ([(epoch, row) for row in order[at * size : (at + 1) * size]] for at in range(self.start, len(self)))
+        for at in range(self.start, len(self)):
+            rows = order[at * size : (at + 1) * size]
+            yield [(epoch, row) for row in rows[part_of(len(rows), *self.batches.share)]]
+
+
+def part_of(n: int, process: int, processes: int) -> slice:
+    """The rows of one process; sizes differ by one at most.
+
+    >>> [part_of(5, process, 2) for process in range(2)]
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    ends = [-(-n * k // processes) for k in (process, process + 1)]
+    return slice(*ends)
 
 
 def collated(some: list[tuple[int, Record]], truth: bool, packed: bool = False) -> Any:

@@ -50,7 +50,7 @@ from pellucid.explainers import Explainer
 from pellucid.explanation import explain
 from pellucid.files import write_atomically
 from pellucid.metrics import Metric
-from pellucid.networks._load import card_of
+from pellucid.networks._load import Model, as_model, card_of
 from pellucid.results import Results
 from pellucid.results.plain import as_text, plain
 from pellucid.results.store import Store
@@ -128,7 +128,7 @@ class Audit:
 
 
 def audit(
-    model: nn.Module,
+    model: Model,
     dataset: Any,
     explainers: str | Explainer | Sequence[str | Explainer] = AUDITED,
     metrics: str | Metric | Sequence[str | Metric] | None = None,
@@ -161,7 +161,7 @@ def audit(
         raise BadInput("the data can be read once, and an audit reads it several times; give a list or a data set.")
     name = name or (type(dataset).__name__ if out is None else None)  # kept for the time of the call, or refused
     with folder_of(out) as folder:
-        call = _Call(unwrapped(model) if isinstance(model, nn.Module) else model, dataset, folder, {
+        call = _Call(unwrapped(as_model(model)), dataset, folder, {
             "seed": seed, "target": target, "transform": transform, "batch_size": batch_size, "workers": workers,
             "loaders": loaders, "name": name, "device": device, "input": input, "output": output, "progress": progress,
             "mean": mean,

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from pellucid._version import __version__
 from pellucid.engine._measure import colour_of, fitting_boxes
 from pellucid.engine._source import SPAN, Foreign, Range, Source, source_of
-from pellucid.errors import BadFile, BadInput, BadModel, PellucidError, kind
+from pellucid.errors import BadFile, BadInput, BadModel, PellucidError
 from pellucid.explainers import Explainer
 from pellucid.explanation import Ask, _check, _moved, _Placed, _question
 from pellucid.files import writable
@@ -35,7 +35,7 @@ from pellucid.grammar import read_list
 from pellucid.knobs import addressless, fingerprint
 from pellucid.metrics import Case, Metric
 from pellucid.metrics._base import Curved
-from pellucid.networks._load import card_of
+from pellucid.networks._load import Model, as_model, card_of
 from pellucid.questions import Question
 from pellucid.results import Results
 from pellucid.results.store import Key, Store, task_id
@@ -98,7 +98,7 @@ class Plan:
 
 
 def evaluate(
-    model: nn.Module,
+    model: Model,
     dataset: Any,
     explainers: str | Explainer | Sequence[str | Explainer] = "grad-cam",
     metrics: str | Metric | Sequence[str | Metric] = ("insertion", "deletion"),
@@ -127,8 +127,7 @@ def evaluate(
     one, else the data set's. out: a folder; None keeps the rows in memory. batch_size: the most rows in any one
     forward. workers: processes; loaders: processes that read pictures.
     """
-    if not isinstance(model, nn.Module):
-        raise BadInput(f"model is {kind(model)}; give a torch.nn.Module (see pl.load_model).")
+    model = as_model(model)
     if batch_size is not None and batch_size < 1:
         raise BadInput(f"batch_size is {batch_size}; give at least 1, or None.")
     model = unwrapped(model)

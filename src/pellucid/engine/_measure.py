@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pellucid.errors import BadInput, kind, listed
+from pellucid.errors import BadInput, listed
 from pellucid.explainers import Explainer
 from pellucid.explanation import Explanation, Target, _check, _moved, _Placed, _targets, explain
 from pellucid.maths.masks import IGNORED
 from pellucid.metrics import Case, Metric
-from pellucid.networks._load import card_of
+from pellucid.networks._load import Model, as_model, card_of
 from pellucid.questions import Question
 from pellucid.subject import Subject, as_batch, size_of, undisturbed
 from pellucid.subject.state import unwrapped
@@ -23,7 +23,7 @@ Boxes = Sequence[Any]
 
 
 def measure(
-    model: nn.Module,
+    model: Model,
     x: Any,
     e: Any,
     metric: str | Metric,
@@ -47,8 +47,7 @@ def measure(
     elsewhere are about, none for the predicted one. mean: the data's mean colour in the images as they are given,
     where they are not normalised. batch_size: the most rows in any one forward.
     """
-    if not isinstance(model, nn.Module):
-        raise BadInput(f"model is {kind(model)}; give a torch.nn.Module (see pl.load_model).")
+    model = as_model(model)
     if batch_size is not None and batch_size < 1:
         raise BadInput(f"batch_size is {batch_size}; give at least 1, or None.")
     made = Metric.make(metric)

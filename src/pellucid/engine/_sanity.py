@@ -8,7 +8,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pellucid.engine._measure import fitting_maps
 from pellucid.explainers import Explainer
@@ -16,6 +16,7 @@ from pellucid.explanation import Ask, Explanation, Target, _moved, _Placed, _que
 from pellucid.maths.maps import unit_size
 from pellucid.metrics import Case, Metric
 from pellucid.metrics._randomised import Sanity, likeness, sanity_maps
+from pellucid.networks._load import Model, as_model
 from pellucid.show.sheet import Column, contact_sheet
 from pellucid.subject import Subject, as_batch, undisturbed
 from pellucid.subject.state import unwrapped
@@ -34,7 +35,7 @@ WAYS = {
 
 
 def sanity_sheet(
-    model: nn.Module,
+    model: Model,
     x: Any,
     explainer: str | Explainer = "grad-cam",
     target: Target = None,
@@ -55,6 +56,7 @@ def sanity_sheet(
     mode: cascading or independent. rows: a title an image; tile: the width of a picture in pixels. The others are as
     in pl.explain, with one class an image.
     """
+    model = as_model(model)
     metric = Metric.make(f"sanity-{mode}").but(layers=layers, seed=seed)
     assert isinstance(metric, Sanity)
     e = explain(model, x, explainer, ask, target, batch_size, seed, device=device, input=input, output=output)

@@ -10,13 +10,15 @@ No way back is needed, only the forward. That the network is of this kind is che
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from pellucid.errors import BadModel
 from pellucid.explainers._base import LayerExplainer, Score, Subject
+from pellucid.subject.head import linear_head
 
 
 def cam(activation: Float[Tensor, "n k h w"], weights: Float[Tensor, "n k"]) -> Float[Tensor, "n h w"]:
@@ -43,23 +45,17 @@ class CAM(LayerExplainer, name="cam", paper="arXiv:1512.04150"):
                 "cam is defined at one layer, the one before the average pooling; name one, or leave layer out."
             )
         run, activation = subject.watched(images, paths[0], self.grid)
-        weight = self._classifier(subject.model, run.output, activation)
+        weight = self._classifier(subject, run.output, activation)
         return [
             self.clipped(cam(activation, score.cotangent(run.output).to(weight) @ weight), score) for score in scores
         ]
 
-    def _classifier(self, model: nn.Module, output: Tensor, activation: Tensor) -> Tensor:
+    def _classifier(self, subject: Subject, output: Tensor, activation: Tensor) -> Tensor:
         """The weights [classes, k] of the linear layer that turns the average of the activation into the output."""
-        pooled = activation.mean((2, 3))
-        for module in reversed(list(model.modules())):
-            weight = getattr(module, "weight", None)
-            if isinstance(module, nn.Linear | nn.Conv2d) and weight is not None and output.ndim == 2:
-                weight = weight.flatten(1).to(pooled)
-                if weight.shape == (output.shape[1], pooled.shape[1]):
-                    bias = 0.0 if module.bias is None else module.bias.to(pooled)
-                    if torch.allclose(pooled @ weight.T + bias, output.to(pooled), rtol=1e-4, atol=1e-4):
-                        return weight
+        head = linear_head(subject.model, output, activation)
+        if head is not None:
+            return cast(Tensor, head.weight).flatten(1).to(activation)
         raise BadModel(
-            f"cam needs a network that ends in average pooling and one linear layer, and {type(model).__name__} does "
-            f"not; use grad-cam."
+            f"cam needs a network that ends in average pooling and one linear layer, and "
+            f"{type(subject.model).__name__} does not; use grad-cam."
         )

@@ -1,6 +1,7 @@
 """Load a model from where models are, with its preprocessing.
 
-    timm:resnet50 · torchvision:resnet50 · hf:google/vit-base-patch16-224 · pellucid:tiny-cnn:classes=3 · a file
+    timm:resnet50 · torchvision:resnet50 · hf:google/vit-base-patch16-224 · pellucid:tiny-cnn:classes=3 · a file ·
+    the folder of a training
 
 A file is a checkpoint (.safetensors, .pt, .pth, .th, .ckpt, .bin). One that `save_model` wrote knows its network; a
 bare state dict needs `network=`. Files are opened with `weights_only=True`, or as safetensors.
@@ -12,17 +13,18 @@ from dataclasses import asdict, dataclass, fields, replace
 from inspect import signature
 from math import floor
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from pellucid.data._base import IMAGENET_MEAN, IMAGENET_STD
-from pellucid.errors import BadFile, BadInput, BadModel, UnknownName, did_you_mean, listed, need
+from pellucid.errors import BadFile, BadInput, BadModel, UnknownName, did_you_mean, kind, listed, need
 from pellucid.files import write_atomically
 from pellucid.networks._base import Network
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".ckpt", ".bin")
+MODEL = "model.safetensors"  # in the folder of a training
 PREFIXES = ("module.", "_orig_mod.", "model.")
 
 
@@ -66,11 +68,33 @@ def load_model(
 ) -> nn.Module:
     """A model in evaluation mode. weights: "default" for the published ones, None for random ones, or a file."""
     text = str(name)
+    if (Path(text) / MODEL).is_file():  # the folder of a training
+        text = str(Path(text) / MODEL)
     if network is not None or text.endswith(SUFFIXES):
         model = _from_file(Path(text), network, num_classes)
     else:
         model = _from_source(text, num_classes, weights)
     return model.eval() if device is None else model.eval().to(device)
+
+
+@runtime_checkable
+class Trained(Protocol):
+    """What has a model, as a Fit does."""
+
+    model: nn.Module
+
+
+Model = nn.Module | Trained | str | Path
+
+
+def as_model(model: Any) -> nn.Module:
+    """The module that is meant: itself, a Fit's model, or what a text form, a file or a training's folder holds."""
+    if isinstance(model, str | Path):
+        return load_model(model)
+    found = model if isinstance(model, nn.Module) else getattr(model, "model", None)
+    if not isinstance(found, nn.Module):
+        raise BadInput(f"model is {kind(model)}; give a torch.nn.Module (see pl.load_model).")
+    return found
 
 
 def card_of(model: nn.Module) -> Card | None:

@@ -3,7 +3,8 @@
     depth × (conv 3×3 – BatchNorm – in-place ReLU, all but the first of stride 2) – average pooling – linear
 
 The width doubles with every step. `pool=max` halves by max-pooling before the convolution instead, at the same price:
-the gradient then has no grid of strides. With depth=4 and width=24 it learns small pictures well.
+the gradient then has no grid of strides. With depth=4 and width=24 it learns small pictures well. `head=max` keeps the
+largest cell of every channel instead of the average.
 
 >>> TinyCNN(classes=4).build()(torch.zeros(2, 3, 32, 32)).shape
 torch.Size([2, 4])
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.networks._base import Count, Network
+from pellucid.networks._wide import Head
 
 
 class TinyCNN(Network, name="tiny-cnn"):
@@ -26,10 +28,11 @@ class TinyCNN(Network, name="tiny-cnn"):
     width: Count = 8
     depth: Count = 3
     pool: Literal["stride", "max"] = "stride"
+    head: Head = "average"
 
     def build(self) -> nn.Module:
         widths = [self.channels, *(self.width * 2**i for i in range(self.depth))]
-        return _TinyCNN(self.classes, widths, self.pool == "max")
+        return _TinyCNN(self.classes, widths, self.pool == "max", self.head)
 
 
 def _step(inputs: int, outputs: int, halve: bool, pool: bool) -> nn.Sequential:
@@ -39,10 +42,11 @@ def _step(inputs: int, outputs: int, halve: bool, pool: bool) -> nn.Sequential:
 
 
 class _TinyCNN(nn.Module):
-    def __init__(self, classes: int, widths: list[int], pool: bool) -> None:
+    def __init__(self, classes: int, widths: list[int], pool: bool, head: Head) -> None:
         super().__init__()
         self.features = nn.Sequential(*(_step(*step, i > 0, pool) for i, step in enumerate(pairwise(widths))))
-        self.head = nn.Linear(widths[-1], classes)
+        self.largest, self.head = head == "max", nn.Linear(widths[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x).mean((2, 3)))
+        maps = self.features(x)
+        return self.head(maps.amax((2, 3)) if self.largest else maps.mean((2, 3)))

@@ -20,7 +20,7 @@ from pellucid.subject.batch import Batch
 from pellucid.subject.batch import as_batch as as_batch
 from pellucid.subject.place import Place, find_place, prefixes_of
 from pellucid.subject.rectifiers import Rule, rectified
-from pellucid.subject.state import first_tensor, unwrapped
+from pellucid.subject.state import eager, first_tensor, unwrapped
 from pellucid.subject.state import undisturbed as undisturbed
 
 Layers = str | Sequence[str] | None
@@ -59,7 +59,9 @@ class Subject:
         trainable: bool = False,
     ) -> None:
         self.model = unwrapped(model)
+        self.called = eager(model) if trainable else self.model  # what averages gradients wants to be called itself
         self.output, self.batch_size, self.seed, self.trainable = output, batch_size, seed, trainable
+        self.twice = trainable  # whether a gradient will be differentiated
         self.batch: Batch | None = None
         self._clean: Pass | None = None
         self._keeps = False
@@ -69,7 +71,7 @@ class Subject:
     def __call__(self, images: Tensor) -> Tensor:
         """The answer [n, …] to these images; gradients as the caller has them."""
         batch = self.batch or Batch(images, None)
-        return self.answer(batch.call(self.model, images))
+        return self.answer(batch.call(self.called, images))
 
     def embed(self, images: Tensor) -> Tensor:
         """The answer to other images, in the precision and on the device of the batch."""
@@ -126,16 +128,17 @@ class Subject:
     def forward(self, images: Tensor, at: tuple[str, ...] | None) -> Pass:
         """One forward, with a way back to the input (`INPUT`), to layers, to both ("" the first), or to nothing."""
         # fused attention has no second derivative
-        with sdpa_kernel(SDPBackend.MATH) if self.trainable else nullcontext():
+        graph = self.trainable and (self.twice or torch.is_grad_enabled())
+        with sdpa_kernel(SDPBackend.MATH) if self.twice else nullcontext():
             if at is None:
-                with torch.set_grad_enabled(self.trainable):
+                with torch.set_grad_enabled(graph):
                     return Pass(images, (), self(images))
             if at[0] == "":
                 leaf = images if self.trainable and images.requires_grad else images.detach().requires_grad_()
                 with torch.enable_grad():
                     run = self._overheard(leaf) if at == EVERYWHERE else self._watch(leaf.clone(), at, {"": leaf})
             else:
-                with torch.set_grad_enabled(self.trainable):
+                with torch.set_grad_enabled(graph):
                     run = self._watch(images, at, {})
             run.images = images
             return run
@@ -328,6 +331,26 @@ class Subject:
         return self.forward(images, at)
 
     # --- layers ----------------------------------------------------------------------------------------------------
+
+    def outputs(self, images: Tensor) -> list[tuple[str, Tensor]]:
+        """What every module that gives a tensor gives, in the order of a forward, without a way back."""
+        found: list[tuple[str, Tensor]] = []
+
+        def catch(path: str) -> Callable[..., None]:
+            def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+                if isinstance(output, Tensor):
+                    found.append((path, output))
+
+            return hook
+
+        handles = [module.register_forward_hook(catch(path)) for path, module in self.model.named_modules() if path]
+        try:
+            with torch.no_grad():
+                self(images)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return found
 
     def module(self, path: str) -> nn.Module:
         """A submodule by its path."""

@@ -33,7 +33,7 @@ class Batch:
             return model(**{k: images if k == self.key else beside(v) for k, v in self.whole.items()})
         if isinstance(self.whole, tuple):
             return model(*(images if i == self.key else beside(v) for i, v in enumerate(self.whole)))
-        return model(images)
+        return image_side(model)(images)
 
     def but(self, images: Tensor) -> "Batch":
         """The same with other images in the place of these."""
@@ -57,6 +57,16 @@ class Batch:
         if isinstance(self.whole, tuple):
             return Batch(tuple(change(v) for v in self.whole), self.key)
         return Batch(change(self.whole), self.key)
+
+
+def image_side(model: Callable[..., Any]) -> Callable[..., Any]:
+    """What answers images alone: of a model of two towers, as CLIP, the image tower with its projection.
+
+    >>> image_side(len) is len
+    True
+    """
+    both = hasattr(model, "get_text_features") and hasattr(model, "get_image_features")
+    return model.get_image_features if both else model  # type: ignore[attr-defined]
 
 
 def as_batch(x: Any, input: str | int | None = None) -> Batch:

@@ -9,14 +9,21 @@ from torch import Tensor, nn
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The module inside torch.compile, DataParallel, DistributedDataParallel and their like."""
+    """The module inside torch.compile, DataParallel, DistributedDataParallel, Lightning's Fabric and their like."""
     while True:
         inner = getattr(model, "_orig_mod", None)
-        if inner is None and type(model).__name__.endswith("Parallel"):
+        if inner is None and type(model).__name__.endswith(("Parallel", "FabricModule")):
             inner = getattr(model, "module", None)
         if not isinstance(inner, nn.Module):
             return model
         model = inner
+
+
+def eager(model: nn.Module) -> nn.Module:
+    """The module inside torch.compile, whose graph would not know a hook."""
+    while isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
+        model = inner
+    return model
 
 
 def first_tensor(output: Any) -> Tensor | None:

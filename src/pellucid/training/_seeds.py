@@ -1,0 +1,143 @@
+"""Several seeds: the same run, each in a process of its own with its share of the processor."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.multiprocessing import get_context
+
+from pellucid.errors import BadInput, PellucidError
+from pellucid.training._fit import LOG, Fit
+
+LOOK = 0.5  # seconds between two looks at how far they are
+
+
+def several(job: Any, seeds: Sequence[int]) -> list[Fit]:
+    """One Fit a seed, in their order."""
+    whole = isinstance(seeds, Sequence) and all(isinstance(seed, int) for seed in seeds)
+    if not whole or not seeds or len(set(seeds)) != len(seeds):
+        raise BadInput(f"seeds is {seeds!r}; give different whole numbers, at least one.")
+    if job.model is not None:
+        raise BadInput("several seeds need a new model each; give its text form, such as pellucid:wrn-28-2.")
+    if job.folder is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return [replace_folder(fit) for fit in several(replace(job, folder=Path(folder)), seeds)]
+    jobs = [
+        replace(job, plan=replace(job.plan, seed=seed), folder=job.folder / f"seed-{seed}", progress=False)
+        for seed in seeds
+    ]
+    return together(jobs, job.progress)
+
+
+def together(
+    jobs: list[Any],
+    progress: bool = False,
+    atonce: int | None = None,
+    work: Callable[[Any], Any] | None = None,
+    far: "Far | None" = None,
+) -> list[Fit]:
+    """Runs side by side, as many at once as there are processors, a thread each. work: what is done with each, in its
+    process, where that is more than to run it; far: what is counted meanwhile, where that is more than epochs."""
+    atonce = min(len(jobs), atonce or len(os.sched_getaffinity(0)))
+    far = far or Far(sum(job.recipe.epochs for job in jobs), lambda: sum(epochs_of(job.folder) for job in jobs))
+    if atonce == 1 or (torch.cuda.is_available() and any(job.device != "cpu" for job in jobs)):  # it is shared badly
+        return _in_turn(jobs, work, far)
+    with ProcessPoolExecutor(atonce, get_context("spawn"), initializer=_one_thread) as pool:
+        futures = [pool.submit(work or _quietly, job) for job in jobs]
+        try:
+            _followed(futures, progress, far)
+        except BrokenProcessPool:
+            raise PellucidError(
+                "a process that trained was ended from outside, often for want of memory; what was saved is there, and "
+                "the same call goes on."
+            ) from None
+        except BaseException:
+            _ended(pool, futures)
+            raise
+        for future in futures:
+            future.result()
+    return [Fit.load(job.folder) for job in jobs]
+
+
+@dataclass(frozen=True)
+class Far:
+    """How far runs are: steps in all, those that are done, and who is told when one more run has ended."""
+
+    total: int
+    done: Callable[[], int]
+    each: Callable[[int], None] = lambda ended: None
+
+
+def _in_turn(jobs: list[Any], work: Callable[[Any], Any] | None, far: Far) -> list[Fit]:
+    from pellucid.training._run import run
+
+    fits = []
+    for i, job in enumerate(jobs):
+        made = (work or run)(job)
+        fits.append(made if work is None else Fit.load(job.folder))
+        far.each(i + 1)
+    return fits
+
+
+def _quietly(job: Any) -> None:
+    """A run whose Fit stays in its folder."""
+    from pellucid.training._run import run
+
+    run(job)
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _followed(futures: list[Future[Any]], progress: bool, far: Far) -> None:
+    """Until all are done; a bar meanwhile. The first error ends the others."""
+    from pellucid.show.progress import track
+
+    def steps() -> Any:
+        shown, ended = 0, 0
+        while True:
+            done = far.done()
+            yield from range(shown, done)
+            shown = max(shown, done)
+            failed = next((f for f in futures if f.done() and f.exception()), None)
+            if failed is not None:
+                failed.result()
+            before, ended = ended, sum(f.done() for f in futures)
+            if ended > before:
+                far.each(ended)
+            if ended == len(futures):
+                return
+            time.sleep(LOOK)
+
+    for _ in track(steps(), "training", progress, total=far.total):
+        pass
+
+
+def epochs_of(folder: Path) -> int:
+    """How many are in its log."""
+    try:
+        return max(0, (folder / LOG).read_text("utf-8").count("\n") - 1)
+    except OSError:
+        return 0
+
+
+def _ended(pool: ProcessPoolExecutor, futures: list[Future[Any]]) -> None:
+    """Nobody goes on for nothing; checkpoints stay."""
+    for future in futures:
+        future.cancel()
+    for process in list((pool._processes or {}).values()):
+        process.terminate()
+
+
+def replace_folder(fit: Fit) -> Fit:
+    """A Fit whose folder is about to go."""
+    fit.folder = None
+    return fit
