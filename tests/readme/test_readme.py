@@ -70,13 +70,15 @@ def test_the_commands_run(photo):
 
     commands = [line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
     ours = [shlex.split(line) for line in commands if line.startswith("pellucid ")]
-    assert {words[1] for words in ours} == {"explain", "data", "list", "cite", "evaluate", "compare", "audit"}
+    assert {words[1] for words in ours} == {"explain", "data", "list", "cite", "evaluate", "compare", "audit", "train"}
     pl.save_model(without_weights("timm:resnet10t"), "birds.safetensors")
     failing = {"audit": 1}  # --fail-under, on random weights
     for words in ours:
         words = [w.replace("timm:resnet50", "timm:resnet10t") for w in words]
         words += ["--weights", "none"] if words[1] == "explain" else []
         words += ["-e", "grad-cam", "-m", "ch", "--checks", "0"] if words[1] == "audit" else []
+        if words[1] == "train":
+            words = [w.replace("correlation=0.8", "correlation=0.8,length=64,size=32") for w in words] + ["--epochs", "1"]
         if words[1] == "compare":
             shutil.copytree("runs/a", "runs/b")
         result = CliRunner().invoke(app, words[1:])
