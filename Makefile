@@ -16,7 +16,7 @@ help:  ## this list
 
 setup: $(VENV)/.dev  ## the environment for development, in .venv
 
-demo: $(VENV)/.demo  ## train a small classifier and draw a sheet of explanations, into demo/
+demo: $(VENV)/.demo  ## CE, CGC and LICO trained, measured and compared on a page, into demo/; it goes on where it was
 	$(BIN)/pellucid demo --out demo
 
 test: $(VENV)/.dev  ## all tests but the slow ones; CHECKED=1 leaves out those that `make check` runs

@@ -504,10 +504,9 @@ def test_a_bound_needs_a_sound_explainer(run):
 
 
 def trained(correlation):
-    from pellucid.cli.demo import _trained
-    from pellucid.data.scenes import Scenes
+    from pellucid.cli._demo_runs import NETWORK, RECIPE
 
-    return _trained(Scenes(classes=8, length=3000, size=48, correlation=correlation), 8)
+    return pl.fit(NETWORK, f"scenes:classes=8,length=3000,size=48,correlation={correlation}", recipe=RECIPE, epochs=8)
 
 
 @pytest.mark.slow
@@ -516,12 +515,9 @@ def trained(correlation):
     [(0.0, "Right for the right reasons", "on the object"), (0.95, "", "the background"), (1.0, "", "the background")],
 )
 def test_a_network_that_learned_the_ground_is_found_out(correlation, start, named):
-    from torchvision.transforms import v2
-
-    view = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.25] * 3)])
     options = {"explainers": ["grad-cam", "input-x-gradient"], "metrics": ["insertion", "deletion", "sch"]}
     data = f"scenes:classes=8,size=48,length=192,seed=1,correlation={correlation}"
-    a = pl.audit(trained(correlation), data, transform=view, checks=0, **options)
+    a = pl.audit(trained(correlation), data, checks=0, **options)
     sys.stderr.write(f"{correlation}: {a.sentence}\n")
     assert a.sentence.startswith(start)
     assert named in a.sentence

@@ -431,3 +431,25 @@ def test_the_command(tmp_path):
     assert json.loads((tmp_path / "a" / "fit.json").read_text())["finished"]
     wrong = CliRunner().invoke(app, [*words[:2], "--recipe", "plain:patience=3", "-o", str(tmp_path / "b")])
     assert wrong.exit_code == 2
+
+
+# --- last batches -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length, steps", [(33, 2), (34, 3), (1, 1), (16, 1)])
+def test_a_last_batch_of_one_is_left_out(length, steps):
+    """BatchNorm would have nothing to normalise by."""
+    net = nn.Sequential(nn.Flatten(), nn.LazyLinear(4), nn.LayerNorm(4), nn.Linear(4, 3)) if length == 1 else Dropping()
+    if length == 1:
+        net(torch.zeros(1, 3, 16, 16))
+    fit = pl.fit(net, f"scenes:classes=3,size=16,length={length}", "ce", "plain:batch=16", epochs=1)
+    assert fit.rows[0]["step"] == steps
+
+
+def test_shares_are_the_batch():
+    whole = pl.data.batches(DATA, batch_size=20, train=True)
+    parts = [pl.data.batches(DATA, batch_size=20, train=True) for _ in range(3)]
+    for k, part in enumerate(parts):
+        part.share = (k, 3)
+    for batch, *shares in zip(whole, *parts, strict=True):
+        assert batch.rows.tolist() == [row for share in shares for row in share.rows.tolist()]

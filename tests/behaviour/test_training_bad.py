@@ -109,12 +109,12 @@ def test_fewer_names_than_classes(table):
 
 @pytest.mark.parametrize("labels", [["", "", ""], ["a", "b", "c", ""]])
 def test_pictures_without_labels(table, labels):
-    with pytest.raises(BadInput, match="label -1"):
+    with pytest.raises(BadInput, match="no label"):
         fit(Bare(), table(labels))
 
 
 def test_validation_pictures_without_labels(table):
-    with pytest.raises(BadInput, match="label -1"):
+    with pytest.raises(BadInput, match="no label"):
         fit(validation=table(["a", "b", "c", ""]))
     with pytest.raises(BadInput, match="has 0 classes"):
         fit(validation=table(["", ""]))

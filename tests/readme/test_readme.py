@@ -78,7 +78,10 @@ def test_the_commands_run(photo):
         words += ["--weights", "none"] if words[1] == "explain" else []
         words += ["-e", "grad-cam", "-m", "ch", "--checks", "0"] if words[1] == "audit" else []
         if words[1] == "train":
-            words = [w.replace("correlation=0.8", "correlation=0.8,length=64,size=32") for w in words] + ["--epochs", "1"]
+            words = [w.replace("correlation=0.8", "correlation=0.8,length=64,size=32") for w in words] + [
+                "--epochs",
+                "1",
+            ]
         if words[1] == "compare":
             shutil.copytree("runs/a", "runs/b")
         result = CliRunner().invoke(app, words[1:])

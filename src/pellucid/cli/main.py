@@ -18,7 +18,8 @@ from pellucid.cli import audit, check, cite, compare, data, demo, evaluate, expl
 from pellucid.errors import PellucidError
 
 # errors name Python's arguments; on a command line they are options
-OPTIONS = {"network": "--network", "num_classes": "--classes", "weights": "--weights"}
+OPTIONS = {name: f"--{name}" for name in ("network", "weights", "out", "validation", "device", "processes")}
+OPTIONS["num_classes"] = "--classes"
 
 
 class Commands(TyperGroup):

@@ -192,7 +192,9 @@ class _Sampler:
         epoch, order, size = self.epoch, self.batches.order(self.epoch), self.batches.batch_size
         for at in range(self.start, len(self)):
             rows = order[at * size : (at + 1) * size]
-            yield [(epoch, row) for row in rows[part_of(len(rows), *self.batches.share)]]
+            mine = rows[part_of(len(rows), *self.batches.share)]
+            if mine:
+                yield [(epoch, row) for row in mine]
 
 
 def part_of(n: int, process: int, processes: int) -> slice:

@@ -147,6 +147,11 @@ class Bound(nn.Module):
             raise BadInput(f"the labels are {labels.dtype}; give whole class numbers.")
         low, high = torch.stack([labels.min(), labels.max()]).tolist()
         if low < 0 or high >= self.classes:
+            if low == -1:
+                raise BadInput(
+                    "some images have no label (-1), and these terms need one; leave them out, or give them to cgc as "
+                    "unlabelled."
+                )
             wrong = low if low < 0 else high
             raise BadInput(
                 f"label {wrong} is no class of this model, which has {self.classes}; count the classes from 0 to "

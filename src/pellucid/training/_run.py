@@ -259,6 +259,9 @@ def _sources(job: Job, rank: int, world: int) -> Sources:
     for part in (train, *others):
         if part is not None:
             part.share = (rank, world)
+    left = len(train.order(0)) % recipe.batch
+    # one image has no statistics for BatchNorm, and no process may go without
+    train.drop_last = 0 < left <= world and len(train) > 1
     if not len(train):
         raise BadInput(f"{data} has no images to learn from; give another data set.")
     return Sources(train, *others)

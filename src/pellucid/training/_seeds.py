@@ -1,6 +1,7 @@
 """Several seeds: the same run, each in a process of its own with its share of the processor."""
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,12 @@ from pellucid.errors import BadInput, PellucidError
 from pellucid.training._fit import LOG, Fit
 
 LOOK = 0.5  # seconds between two looks at how far they are
+MEMORY = 600.0  # seconds from which the time that is left is guessed
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def several(job: Any, seeds: Sequence[int]) -> list[Fit]:
@@ -45,7 +52,7 @@ def together(
 ) -> list[Fit]:
     """Runs side by side, as many at once as there are processors, a thread each. work: what is done with each, in its
     process, where that is more than to run it; far: what is counted meanwhile, where that is more than epochs."""
-    atonce = min(len(jobs), atonce or len(os.sched_getaffinity(0)))
+    atonce = min(len(jobs), atonce or processors())
     far = far or Far(sum(job.recipe.epochs for job in jobs), lambda: sum(epochs_of(job.folder) for job in jobs))
     if atonce == 1 or (torch.cuda.is_available() and any(job.device != "cpu" for job in jobs)):  # it is shared badly
         return _in_turn(jobs, work, far)
@@ -99,26 +106,28 @@ def _one_thread() -> None:
 
 def _followed(futures: list[Future[Any]], progress: bool, far: Far) -> None:
     """Until all are done; a bar meanwhile. The first error ends the others."""
-    from pellucid.show.progress import track
-
-    def steps() -> Any:
-        shown, ended = 0, 0
-        while True:
-            done = far.done()
-            yield from range(shown, done)
-            shown = max(shown, done)
+    ended = 0
+    with _bar(progress) as bar:
+        task = bar.add_task("training", total=far.total)
+        while ended < len(futures):
+            bar.update(task, completed=far.done())
             failed = next((f for f in futures if f.done() and f.exception()), None)
             if failed is not None:
                 failed.result()
             before, ended = ended, sum(f.done() for f in futures)
             if ended > before:
                 far.each(ended)
-            if ended == len(futures):
-                return
-            time.sleep(LOOK)
+            elif ended < len(futures):
+                time.sleep(LOOK)
 
-    for _ in track(steps(), "training", progress, total=far.total):
-        pass
+
+def _bar(wanted: bool) -> Any:
+    """On a terminal; what is left is guessed from a long while, for an epoch is a large step."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    unseen = not wanted or not sys.stderr.isatty()
+    return Progress(console=Console(stderr=True), transient=True, speed_estimate_period=MEMORY, disable=unseen)
 
 
 def epochs_of(folder: Path) -> int:

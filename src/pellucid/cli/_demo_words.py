@@ -1,0 +1,231 @@
+"""What came out of the demo, in sentences that follow from intervals.
+
+An interval of a difference that excludes zero is called better or worse; one that has zero in it is called not
+distinguishable, which is not "the same".
+"""
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pellucid.cli._measured import valued
+
+if TYPE_CHECKING:
+    from pellucid.results import Results
+
+BASE = "CE"
+SAYS = {  # what is said, with which word where it is better and where it is worse; and what is compared
+    ("in", "accuracy"): ("it is {} right on scenes like those it learned from", "more often", "less often",
+                         "accuracy on scenes like those"),
+    ("out", "accuracy"): ("it is {} right where the ground tells nothing", "more often", "less often",
+                          "accuracy where the ground tells nothing"),
+    ("maps", "sch"): ("its maps lie {} inside the thing", "more", "less", "how much of a map lies inside the thing"),
+    ("maps", "pointing-game"): ("the strongest pixel of a map is {} in the thing", "more often", "less often",
+                                "how often the strongest pixel is in the thing"),
+    ("maps", "insertion"): ("the pixels that a map ranks first bring its answer {}", "sooner", "later", "insertion"),
+    ("maps", "deletion"): ("without the pixels that a map ranks first its answer is lost {}", "sooner", "later",
+                           "deletion"),
+    ("maps", "ses"): ("its maps follow a moved picture {}", "better", "worse", "how maps follow a moved picture"),
+    ("two", "mosu"): ("two things share a map {}", "more evenly", "less evenly", "how evenly two things share a map"),
+}  # fmt: skip
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+FALLS_BEHIND = 0.05  # of accuracy: who learned less is compared with care
+EMPTY = 0.05  # of the maps
+LEARNED = 0.85
+FEW = 6  # seeds
+
+
+@dataclass(frozen=True)
+class Number:
+    """One measure of one objective, and how far it is from CE's."""
+
+    part: str
+    explainer: str
+    metric: str
+    better: str
+    mean: float
+    low: float
+    high: float
+    undefined: float  # the share of samples without a value
+    difference: float = math.nan
+    least: float = math.nan  # where the difference may lie
+    most: float = math.nan
+
+    @property
+    def who(self) -> str:
+        """The explainer without its knobs."""
+        return self.explainer.partition(":")[0]
+
+    @property
+    def says(self) -> str:
+        """
+        >>> Number("maps", "grad-cam", "deletion", "lower", 0.4, 0.3, 0.5, 0.0, -0.1, -0.2, -0.05).says
+        'better'
+        """
+        if not (self.least > 0 or self.most < 0):
+            return "not distinguishable"
+        return "better" if (self.difference > 0) == (self.better == "higher") else "worse"
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it is compared with nothing."""
+        return math.isnan(self.difference)
+
+    @property
+    def gap(self) -> str:
+        """The difference, and where it may lie.
+
+        >>> Number("maps", "grad-cam", "sch", "higher", 0.4, 0.3, 0.5, 0.0, 0.08, 0.05, 0.11).gap
+        '+.08 (+.05 to +.11)'
+        """
+        if math.isnan(self.least):
+            return signed(self.difference, self.metric)
+        low, high = signed(self.least, self.metric).removesuffix(" points"), signed(self.most, self.metric)
+        return f"{signed(self.difference, self.metric).removesuffix(' points')} ({low} to {high})"
+
+
+Numbers = Mapping[str, Sequence[Number]]  # by objective
+
+
+def signed(value: float, metric: str) -> str:
+    """A difference as it is read; of accuracies in points.
+
+    >>> signed(0.084, "sch"), signed(-0.0121, "accuracy"), signed(0.001, "sch"), signed(-1.25, "mosu"), signed(0, "sch")
+    ('+.08', '−1.2 points', '+.001', '−1.25', '0')
+    """
+    if math.isnan(value) or not value:
+        return "0" if value == 0 else "unknown"
+    sign = "−" if value < 0 else "+"
+    if metric == "accuracy":
+        return f"{sign}{abs(100 * value):.1f} points"
+    digits = 2 if abs(value) >= 0.0095 else 3 if abs(value) >= 0.00095 else 4
+    return f"{sign}{abs(value):.{digits}f}".replace("0.", ".", 1)
+
+
+def numbers(results: "Mapping[str, Mapping[str, Results]]") -> dict[str, list[Number]]:
+    """All that was measured, by objective; the first is what the others are compared with."""
+    base = next(iter(results))
+    return {name: _of_one(parts, None if name == base else results[base]) for name, parts in results.items()}
+
+
+def _of_one(parts: "Mapping[str, Results]", base: "Mapping[str, Results] | None") -> list[Number]:
+    found = []
+    for part, results in parts.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # scenes whose map is empty in every run
+            gaps = {} if base is None else _by_measure(results.compare(base[part]))
+        for (explainer, metric), row in _by_measure(results.summary()).items():
+            if (part, metric) in SAYS and (part in ("in", "out") or explainer != "none"):
+                gap = gaps.get((explainer, metric))
+                more = () if gap is None else (gap["difference"], gap["low"], gap["high"])
+                blank = row["undefined"] / max(1, row["n"] + row["undefined"])
+                known = (row["better"], row["mean"], row["low"], row["high"], blank)
+                found.append(Number(part, explainer, metric, *known, *more))
+    return sorted(found, key=lambda n: list(SAYS).index((n.part, n.metric)))
+
+
+def _by_measure(frame: Any) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(row["explainer"], row["metric"]): row for row in frame.to_dict("records")}
+
+
+# --- sentences --------------------------------------------------------------------------------------------------------
+
+
+def sentences(found: Numbers, seeds: int) -> list[str]:
+    """What came out, the most important first."""
+    base = next(iter(found))
+    others = [name for name in found if name != base]
+    told = [_against(name, found[name], base, seeds) for name in others]
+    told += [said for name in found for said in _caveats(name, found[name], found[base], base)]
+    return [*told, _grounds(base, found[base]), _few(seeds, sum(len(found[name]) for name in others))]
+
+
+def _against(name: str, mine: Sequence[Number], base: str, seeds: int) -> str:
+    """One objective beside CE: what is better, what is worse, what cannot be told apart."""
+    better, worse, same = ([n for n in mine if n.says == says] for says in ("better", "worse", "not distinguishable"))
+    told = []
+    for numbers, which in ((better, 0), (worse, 1)):
+        for key, some in _grouped(numbers).items():
+            sentence, *words, _ = SAYS[key]
+            told.append(f"{sentence.format(words[which])}, {_gaps(some)}")
+    head = f"With {counted(seeds)}, {name} compared with {base}: "
+    sentence = head + ("; ".join(told) if told else "nothing that is measured can be told apart") + "."
+    if told and same:
+        every = _grouped(mine)
+        words = [_unclear(key, some, len(every[key])) for key, some in _grouped(same).items()]
+        sentence += f" Not distinguishable: {'; '.join(words)}."
+    return sentence
+
+
+def _unclear(key: tuple[str, str], some: Sequence[Number], of: int) -> str:
+    """What cannot be told apart; by which explainers, where it is not all; by how much, of accuracies."""
+    words = SAYS[key][-1]
+    if key[1] == "accuracy":
+        return f"{words}, {_gaps(some)}"
+    return words if len(some) == of else f"{words} by {' and '.join(n.who for n in some)}"
+
+
+def _grouped(some: Sequence[Number]) -> dict[tuple[str, str], list[Number]]:
+    made: dict[tuple[str, str], list[Number]] = {}
+    for number in some:
+        made.setdefault((number.part, number.metric), []).append(number)
+    return made
+
+
+def _gaps(some: Sequence[Number]) -> str:
+    return ", ".join(n.gap if n.explainer == "none" else f"{n.who} {n.gap}" for n in some)
+
+
+def _caveats(name: str, mine: Sequence[Number], theirs: Sequence[Number], base: str) -> list[str]:
+    """Who did not learn, and whose maps are empty."""
+    said = []
+    own, other = (next((n for n in some if (n.part, n.metric) == ("in", "accuracy")), None) for some in (mine, theirs))
+    if own and name == base and own.mean < LEARNED:
+        said.append(
+            f"{name} names only {own.mean:.0%} of scenes like those it learned from: it was trained too shortly to "
+            f"compare much."
+        )
+    if own and other and name != base and own.mean < other.mean - FALLS_BEHIND:
+        said.append(
+            f"{name} learned less: it names {own.mean:.0%} of scenes like those it learned from and {base} "
+            f"{other.mean:.0%}, so that its maps are those of a weaker network."
+        )
+    blank = [n for n in mine if n.metric == "sch" and n.undefined > EMPTY]
+    if blank:
+        shares = ", ".join(f"{n.undefined:.0%} of {n.who}'s" for n in blank)
+        said.append(
+            f"Of {name} some maps are empty ({shares}): nothing speaks for the class there, and these scenes are left "
+            f"out where a map is needed."
+        )
+    return said
+
+
+def _grounds(name: str, mine: Sequence[Number]) -> str:
+    """Whether what it learned is partly the ground."""
+    like, fresh = (next(n for n in mine if n.part == part and n.metric == "accuracy") for part in ("in", "out"))
+    shares = f"{name} names {valued(like.mean, 'accuracy')} of scenes like those it learned from and "
+    shares += f"{valued(fresh.mean, 'accuracy')} where the ground tells nothing: "
+    if like.low > fresh.high:
+        return shares + "a part of what it learned is the ground."
+    return shares + "that it learned from the ground cannot be told by this."
+
+
+def _few(seeds: int, count: int) -> str:
+    """How much may be made of it."""
+    if seeds == 1:
+        return "One seed tells nothing of other trainings: the intervals are of the scenes alone."
+    said = f"The intervals are for other seeds and other scenes; of {count} at 95 %, about {max(1, round(count / 20))} "
+    said += "would exclude zero by chance."
+    few = f" With {counted(seeds)} they are wide, and not distinguishable does not mean the same."
+    return said + (few if seeds < FEW else "")
+
+
+def counted(seeds: int) -> str:
+    """
+    >>> counted(1), counted(3), counted(12)
+    ('one seed', 'three seeds', '12 seeds')
+    """
+    word = NUMBERS[seeds] if seeds < len(NUMBERS) else str(seeds)
+    return f"{word} seed{'s' if seeds > 1 else ''}"
