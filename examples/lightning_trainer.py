@@ -15,7 +15,7 @@ class Guided(lightning.LightningModule):
 
     def __init__(self, names):
         super().__init__()
-        self.model = pl.load_model("pellucid:tiny-cnn:classes=3", weights=None)
+        self.model = pl.load_model("pellucid:tiny-cnn:classes=3", weights=None).train()  # Lightning leaves modes alone
         self.objective = pl.objectives.Objective.make("lico:text=minilm+cgc:weight=0.5").bind(self.model, names)
 
     def training_step(self, batch, _):
