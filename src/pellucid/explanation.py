@@ -30,6 +30,7 @@ from pellucid.subject.state import unwrapped
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+Own = Callable[..., Any]  # f(model, x, target) or f(model, x) -> maps
 Ask = str | Question | Callable[[Tensor], Tensor]
 Target = int | np.integer | np.ndarray | Tensor | Sequence[int] | Sequence[Sequence[int]] | None
 
@@ -51,6 +52,7 @@ class Explanation:
     images: Tensor | None = None  # what was explained, as the model saw it
     mean: tuple[float, ...] | None = None  # of the images' normalisation, for showing them
     std: tuple[float, ...] | None = None
+    channels: int = 1  # the axis of the images that the maps do not have; 0 where there is none
     _by: "tuple[Explainer, Question | None] | None" = None  # who made them and what was asked, as objects; not saved
 
     def __post_init__(self) -> None:
@@ -99,23 +101,32 @@ class Explanation:
         return replace(self, **moved)
 
     def overlay(self, i: int = 0, alpha: float = 0.5, limit: float | None = None) -> "Image":
-        """The map of sample i over its image; several maps of it side by side, on one scale."""
-        from pellucid.show.overlay import overlay, strip
+        """The map of sample i over its image; several maps of it side by side, on one scale. Of volumes the slice in
+        the middle; of signals, vectors and tokens a strip."""
+        from pellucid.show.overlay import overlay, strip, tall
 
         one = self[i]
-        signal = one.images is not None and one.images.ndim == 3
-        shape = (1, one.maps.shape[-1]) if signal else one.maps.shape[-2:]
-        maps = one.maps.detach().float().cpu().reshape(-1, *shape)
+        maps = one.maps.detach().float().cpu()
+        axes = 2 if one.images is None else _axes(one.images.ndim)
+        maps = maps[..., maps.shape[-3] // 2, :, :] if axes == 3 else maps
+        maps = maps.reshape(-1, *((1, maps.shape[-1]) if axes == 1 else maps.shape[-2:]))
         picture = self.picture(i)
         limit = float(maps.abs().max()) if limit is None else limit
-        return strip([overlay(picture, m, bool(self.signed), limit, alpha) for m in maps])
+        pictures = [overlay(picture, m, bool(self.signed), limit, alpha) for m in maps]
+        return strip([tall(p) for p in pictures] if axes == 1 else pictures)
 
     def picture(self, i: int) -> Tensor | None:
-        """The image of sample i as RGB in [0, 1], [3, h, w]; None where no images are known."""
+        """The image of sample i as RGB in [0, 1], [3, h, w], of a volume the slice in the middle; None where no images
+        are known, and of token ids."""
         from pellucid.show.overlay import displayable
 
         images = self[i].images
-        return None if images is None else displayable(images[0].detach(), self.mean, self.std)
+        if images is None or not images.is_floating_point():
+            return None
+        image = images[0].detach()
+        image = image.movedim(self.channels - 1, 0) if image.ndim > 1 else image[None]
+        image = image[:, image.shape[1] // 2] if image.ndim == 4 else image
+        return displayable(image, self.mean, self.std)
 
     def _repr_png_(self) -> bytes:
         """A notebook shows the first images side by side."""
@@ -165,7 +176,7 @@ class Explanation:
 def explain(  # pyright: ignore[reportOverlappingOverload]  (a tensor is an iterable too; it comes first)
     model: Model,
     x: Tensor | tuple[Any, ...] | Mapping[str, Any],
-    explainer: str | Explainer = ...,
+    explainer: str | Explainer | Own = ...,
     ask: Ask | Sequence[Ask] | None = ...,
     target: Target = ...,
     batch_size: int | None = ...,
@@ -175,12 +186,13 @@ def explain(  # pyright: ignore[reportOverlappingOverload]  (a tensor is an iter
     *,
     input: str | int | None = ...,
     output: str | int | Callable[[Any], Tensor] | None = ...,
+    channels: int | None = ...,
 ) -> Explanation: ...
 @overload
 def explain(
     model: Model,
     x: Iterable[Any],
-    explainer: str | Explainer = ...,
+    explainer: str | Explainer | Own = ...,
     ask: Ask | Sequence[Ask] | None = ...,
     target: Target = ...,
     batch_size: int | None = ...,
@@ -190,11 +202,12 @@ def explain(
     *,
     input: str | int | None = ...,
     output: str | int | Callable[[Any], Tensor] | None = ...,
+    channels: int | None = ...,
 ) -> Iterator[Explanation]: ...
 def explain(
     model: Model,
     x: Any,
-    explainer: str | Explainer = "grad-cam",
+    explainer: str | Explainer | Own = "grad-cam",
     ask: Ask | Sequence[Ask] | None = None,
     target: Target = None,
     batch_size: int | None = None,
@@ -204,19 +217,24 @@ def explain(
     *,
     input: str | int | None = None,
     output: str | int | Callable[[Any], Tensor] | None = None,
+    channels: int | None = None,
 ) -> Any:
     """Why does the model answer as it does?
 
     x: a tensor [n, c, h, w] | a tuple or dict of tensors, one of them the image (named by `input` where it is not the
     first float tensor of three or more axes) | an iterable of batches, for which an iterator of explanations is
-    returned. target: the class asked about, None for the predicted one | int | [n] | [n, k]. ask: a question, a list
-    of q, or a function of the output. batch_size: the most rows in any one forward. output: which part of the model's
-    output is the answer, a key, an index or a function.
+    returned. Also signals [n, c, t], volumes [n, c, d, h, w], vectors [n, d], and token ids [n, t], which are explained
+    at the output of the embedding that reads them; maps have the axes of x without the channels, which are the second
+    axis, or the one that `channels` names: 2 for series [n, t, c].
+    explainer: a text form, an object, or a function of yours, f(model, x, target) -> maps. target: the class asked
+    about, None for the predicted one | int | [n] | [n, k]. ask: a question, a list of q, or a function of the output.
+    batch_size: the most rows in any one forward. output: which part of the model's output is the answer, a key, an
+    index or a function.
     """
     model = as_model(model)
     if batch_size is not None and batch_size < 1:
         raise BadInput(f"batch_size is {batch_size}; give at least 1, or None.")
-    member = Explainer.make(explainer)
+    member = _explainer(explainer)
     asked: list[Any] = list(ask) if isinstance(ask, list | tuple) else [ask or member.asks]
     questions = [_question(a) for a in asked]
     if not questions:
@@ -227,11 +245,11 @@ def explain(
                 f"{member.name} answers questions about {either(list(member.accepts))}, and {question} asks about "
                 f"{question.scale}; choose another question or explainer."
             )
-    options = _Options(member, questions, batch_size, seed, device, input, output)
+    options = _Options(member, questions, batch_size, seed, device, input, output, channels)
     if isinstance(x, Loaded):
         x = x.images
     if isinstance(x, Tensor | tuple | Mapping):
-        return _explain(model, as_batch(x, input), target, options, progress)
+        return _explain(model, as_batch(x, input, channels), target, options, progress)
     if not isinstance(x, Iterable):
         raise BadInput(f"x is {kind(x)}; give a tensor, a tuple or dict of tensors, or an iterable of batches.")
     return _stream(model, x, target, options, progress)
@@ -248,6 +266,15 @@ class _Options:
     device: str | torch.device | None
     input: str | int | None
     output: Any
+    channels: int | None
+
+
+def _explainer(explainer: str | Explainer | Own) -> Explainer:
+    if callable(explainer) and not isinstance(explainer, Explainer | type):
+        from pellucid.explainers.custom import Custom
+
+        return Custom(explainer)
+    return Explainer.make(explainer)  # type: ignore[arg-type]  (a class is refused there)
 
 
 def _question(ask: Ask) -> Question:
@@ -267,8 +294,8 @@ def _stream(
     per_sample = None if target is None or isinstance(target, int) else torch.as_tensor(target)
     done = 0
     for x in track(batches, "explaining", progress):
-        batch = as_batch(_unlabelled(x), options.input)
-        n = len(batch.images)
+        batch = as_batch(_unlabelled(x), options.input, options.channels)
+        n = len(batch.given)
         cut = slice(done, done + n)
         here = target if per_sample is None else per_sample[cut]
         yield _explain(model, batch, here, options, False, [q.part(cut, None) for q in options.questions])
@@ -297,7 +324,7 @@ def _explain(
 
     start, questions = time.perf_counter(), questions or options.questions
     model = unwrapped(model)
-    n = len(batch.images)
+    n = len(batch.given)
     if n == 0:
         raise BadInput("x is an empty batch; give at least one image.")
     targets = _targets(target, n)
@@ -306,15 +333,16 @@ def _explain(
     parts: list[_Part] = []
     with _Placed(model, options.device), undisturbed(model, options.seed):
         for first in track(range(0, n, rows), "explaining", progress):
-            piece = _moved(batch[slice(first, first + rows)], model)
-            _check(piece.images, model)
+            piece = _moved(batch[slice(first, first + rows)], model).embedded(model)
+            _check(piece.images, model, (3, 4, 5), piece.given)
+            _refuse_size(options.explainer, piece)
             try:
                 cut = slice(first, first + rows)
                 here = [t if t is None else t[cut] for t in targets]
                 parts.append(_answer(subject, piece, here, [q.part(cut, n) for q in questions], options))
             finally:
                 subject.forget()
-    return _gathered(parts, batch.images, model, options, time.perf_counter() - start)
+    return _gathered(parts, batch, model, options, time.perf_counter() - start)
 
 
 def _targets(target: Target, n: int) -> list[Tensor | None]:
@@ -346,18 +374,31 @@ def _moved(batch: Batch, model: nn.Module) -> Batch:
     return batch.map(move)
 
 
-def _check(images: Tensor, model: nn.Module) -> None:
+def _check(images: Tensor, model: nn.Module, axes: tuple[int, ...] = (3, 4), given: Tensor | None = None) -> None:
+    shape = tuple(images.shape if given is None else given.shape)
     if not images.is_floating_point():
         raise BadInput(f"the images are {images.dtype}; give floats as the model wants them (see pl.transform_of).")
     flat = any(isinstance(m, nn.Conv2d) for m in model.modules())
-    if images.ndim not in ((4,) if flat else (3, 4)):
-        hint = "write x[None] for one image" if images.ndim == 3 else "give [n, c, h, w]"
-        raise BadInput(f"the images have shape {tuple(images.shape)}, where a batch has 4 axes; {hint}.")
+    if images.ndim not in ((4,) if flat else axes):
+        hint = "write x[None] for one image" if len(shape) == 3 else "give [n, c, h, w]"
+        raise BadInput(f"the images have shape {shape}, where a batch has 4 axes; {hint}.")
     if not images.numel():
-        raise BadInput(f"the images have shape {tuple(images.shape)}, with nothing in them; give at least one pixel.")
+        raise BadInput(f"the images have shape {shape}, with nothing in them; give at least one pixel.")
     if not bool(images.isfinite().all()):
         row = int((~images.flatten(1).isfinite().all(1)).nonzero()[0])
         raise BadInput(f"image {row} holds NaN or infinite values; clean it before explaining.")
+
+
+def _refuse_size(explainer: Explainer, batch: Batch) -> None:
+    """Not everyone has a formula for volumes."""
+    inner: Any = explainer
+    while inner is not None:
+        if batch.images.ndim - 2 not in inner.sizes:
+            raise BadInput(
+                f"{inner.name} explains {either([SIZES[axes] for axes in inner.sizes])}, and x has shape "
+                f"{tuple(batch.given.shape)}; use integrated-gradients, gradient or smooth@gradient."
+            )
+        inner = getattr(inner, "of", None)
 
 
 def _device(name: str | torch.device) -> torch.device:
@@ -418,13 +459,17 @@ def _answer(
     raw = raw if explainer.asked else raw * len(scores)
     with torch.no_grad():
         owed = [picked.owes(subject, images, score) for score in scores]
-    return _Part(raw, [_shown(explainer, r, images) for r in raw], scores, owed, picked)
+    maps = [_shown(explainer, r, images) for r in raw]
+    raw = [batch.outward(r) if r.shape == images.shape else r for r in raw]
+    return _Part(raw, maps, scores, owed, picked)
 
 
 def _shown(explainer: Explainer, raw: Tensor, images: Tensor) -> Tensor:
     """[n, h, w] at the images' size (signals lose their height of 1), float32."""
     maps = explainer.reduce(raw) if raw.ndim == images.ndim and raw.shape[1:] == images.shape[1:] else raw
-    maps = maps.unsqueeze(-2) if maps.ndim == 2 else maps
+    if images.ndim == 5 and maps.shape == (len(images), *images.shape[2:]):
+        return maps.float()
+    maps = maps.unsqueeze(-2) if maps.ndim == 2 and images.ndim == 3 else maps
     if maps.ndim != 3 or len(maps) != len(images):
         raise BadExplainer(
             f"{explainer.name} gives {tuple(raw.shape)} for images {tuple(images.shape)}; "
@@ -434,7 +479,7 @@ def _shown(explainer: Explainer, raw: Tensor, images: Tensor) -> Tensor:
     return maps.squeeze(-2) if images.ndim == 3 else maps
 
 
-def _gathered(parts: list[_Part], images: Tensor, model: nn.Module, options: _Options, seconds: float) -> Explanation:
+def _gathered(parts: list[_Part], batch: Batch, model: nn.Module, options: _Options, seconds: float) -> Explanation:
     q = len(options.questions)
     k = len(parts[0].scores) // q
 
@@ -460,11 +505,20 @@ def _gathered(parts: list[_Part], images: Tensor, model: nn.Module, options: _Op
         model=model_name(model),
         seconds=seconds,
         signed=any(options.explainer.signed(question) for question in options.questions),
-        images=images,
+        images=batch.given,
         mean=card.mean if card else None,
         std=card.std if card else None,
+        channels=batch.channels if batch.given.is_floating_point() else 0,
         _by=(parts[0].picked, options.questions[0] if q == 1 else None),
     )
+
+
+SIZES = {1: "signals", 2: "images", 3: "volumes"}
+
+
+def _axes(of: int) -> int:
+    """How many axes maps have of images of so many: of vectors and ids one, as of signals."""
+    return max(1, of - 2)
 
 
 def model_name(model: nn.Module) -> str:

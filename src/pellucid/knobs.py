@@ -14,7 +14,7 @@ import hashlib
 import math
 import re
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -42,6 +42,40 @@ class Between:
     def check(self, value: float) -> None:
         if not self.least <= value <= self.most:
             raise Unfit
+
+
+Scalar = bool | int | float | str | None
+Free = Scalar | tuple[Scalar, ...] | tuple[tuple[Scalar, ...], ...]  # whatever its text looks like
+
+
+class Rest(Mapping[str, Any]):
+    """The annotation of a knob that takes all names which are no knobs: what somebody else will understand.
+
+    >>> Rest({"b": [1, 2], "a": "x"})
+    Rest({'a': 'x', 'b': (1, 2)})
+    """
+
+    def __init__(self, said: Mapping[str, Any] | None = None) -> None:
+        self._said = {key: _tupled(value) for key, value in sorted((said or {}).items())}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._said[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._said)
+
+    def __len__(self) -> int:
+        return len(self._said)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._said))
+
+    def __repr__(self) -> str:
+        return f"Rest({self._said or ''!s})"
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(map(_tupled, value)) if isinstance(value, list | tuple) else value
 
 
 def _options(annotation: Any) -> tuple[Any, ...]:
@@ -73,6 +107,9 @@ def fit(value: Any, annotation: Any) -> Any:
         raise Unfit
     if annotation is Any:
         return value
+    if annotation is Rest:
+        named = isinstance(value, Mapping) and all(isinstance(k, str) and grammar.KEY.fullmatch(k) for k in value)
+        return Rest(value) if named else _refuse()
     if annotation is None or annotation is type(None):
         ok = value is None
     elif origin is Literal:
@@ -112,6 +149,8 @@ def _fit_tuple(value: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
 def read(tree: grammar.Value, annotation: Any) -> Any:
     """The value that a piece of text stands for, or Unfit."""
     origin, args = get_origin(annotation), get_args(annotation)
+    if annotation is Free and isinstance(tree, str) and not isinstance(tree, Quoted) and tree.startswith("<"):
+        raise Unfit  # stands for what has no text
     if origin is Annotated:
         return fit(read(tree, args[0]), annotation)
     if origin in (Union, types.UnionType):
@@ -162,7 +201,8 @@ def write(value: Any, annotation: Any) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        return next(t for t in (f"{value:g}", repr(value)) if float(t) == value or math.isnan(value))
+        text = next(t for t in (f"{value:g}", repr(value)) if float(t) == value or math.isnan(value))
+        return text if annotation not in (Free, Scalar) or isinstance(read(text, Scalar), float) else repr(value)
     if isinstance(value, int):
         return str(value)
     if isinstance(value, tuple):
@@ -170,6 +210,8 @@ def write(value: Any, annotation: Any) -> str:
         return "[" + ",".join(write(v, element) for v in value) + "]"
     if isinstance(value, str):
         return value if grammar.is_bare(value) and _stays_text(value, annotation) else grammar.quote(value)
+    if isinstance(value, Rest):
+        return repr(value)  # of the knob itself; a text form says what is in it
     if _parse_of(type(value)):
         text = str(value)
         return text if grammar.is_bare(text) and ":" not in text else f"({text})"
@@ -215,6 +257,8 @@ def _words(annotation: Any) -> list[str]:
         return words[annotation]
     if annotation is type(None):
         return ["none"]
+    if getattr(annotation, "__name__", "") == Rest.__name__:
+        return ["any other name=value"]
     if _parse_of(annotation):
         return [article(annotation.__name__.lower())]
     return [f"{article(getattr(annotation, '__name__', str(annotation)).lower())} (from Python only)"]
@@ -231,7 +275,11 @@ def either(words: list[str]) -> str:
 def has_text(annotation: Any) -> bool:
     """Whether any value of the knob can be written on a command line."""
     return any(
-        o in (bool, int, float, str) or get_origin(o) in (Literal, tuple) or _parse_of(o) for o in _flat(annotation)
+        o in (bool, int, float, str)
+        or get_origin(o) in (Literal, tuple)
+        or _parse_of(o)
+        or getattr(o, "__name__", "") == Rest.__name__
+        for o in _flat(annotation)
     )
 
 

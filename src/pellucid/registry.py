@@ -61,7 +61,16 @@ class Named:
                 object.__setattr__(self, knob, knobs.fit(value, annotation))
             except knobs.Unfit:
                 raise _bad_knob(self.name, knob, annotation, value) from None
+        self._keep_apart()
         self.check()
+
+    def _keep_apart(self) -> None:
+        """What goes to somebody else has no name of ours."""
+        own = {name: knob for knob in _annotations(type(self)) for name in (knob, _said(knob))}
+        rest = _rest(type(self))
+        for name in getattr(self, rest) if rest else ():
+            if name in own:
+                raise BadKnob(f"{name} is a knob of {self.name} itself; set it as {own[name]}=, not in {rest}.")
 
     def check(self) -> None:
         """Refuse knobs that do not fit each other."""
@@ -84,11 +93,13 @@ class Named:
         return dataclasses.replace(cast(Any, self), **changes)
 
     def __str__(self) -> str:
-        set_ = {
-            f.name: knobs.write(getattr(self, f.name), _annotations(type(self))[f.name])
-            for f in _fields(type(self))
-            if f.name != self._inner() and not _is_default(self, f)
-        }
+        set_: dict[str, str] = {}
+        for f in _fields(type(self)):
+            annotation, value = _annotations(type(self))[f.name], getattr(self, f.name)
+            if annotation is knobs.Rest:
+                set_ |= {key: knobs.write(one, knobs.Free) for key, one in value.items()}
+            elif f.name != self._inner() and not _is_default(self, f):
+                set_[_said(f.name)] = knobs.write(value, annotation)
         text = self.name + (":" + ",".join(f"{k}={v}" for k, v in set_.items()) if set_ else "")
         return f"{text}@{getattr(self, self._inner() or '')}" if self._inner() else text
 
@@ -112,6 +123,16 @@ def _fields(cls: type[Named]) -> tuple[Any, ...]:
     return dataclasses.fields(cast(Any, cls))
 
 
+def _said(knob: str) -> str:
+    """A knob as it is written: `name_` is `name`, which is the member's own in Python."""
+    return knob.rstrip("_")
+
+
+def _rest(cls: type[Named]) -> str | None:
+    """The knob that takes all names which are no knobs."""
+    return next((knob for knob, annotation in _annotations(cls).items() if annotation is knobs.Rest), None)
+
+
 @cache
 def _annotations(cls: type[Named]) -> dict[str, Any]:
     hints: dict[str, Any] = {}
@@ -131,24 +152,31 @@ def _is_default(thing: Named, field: Any) -> bool:
 
 
 def _bad_knob(name: str, knob: str, annotation: Any, value: Any) -> BadKnob:
-    return BadKnob(f"the knob {knob} of {name} takes {knobs.describe(annotation)}, not {value!r}.")
+    return BadKnob(f"the knob {_said(knob)} of {name} takes {knobs.describe(annotation)}, not {value!r}.")
 
 
 def _build(cls: type[Named], item: Item) -> Named:
     """The member that a tree describes."""
-    annotations, values = _annotations(cls), {}
-    for knob, tree in item.knobs.items():
-        if knob not in annotations:
-            raise UnknownName(f"{cls.name} has no knob {knob}; {did_you_mean(knob, annotations)}")
+    annotations, values, rest = _annotations(cls), {}, {}
+    own, others = {name: knob for knob in annotations for name in (knob, _said(knob))}, _rest(cls)
+    for name, tree in item.knobs.items():
+        if name not in own and not others:
+            raise UnknownName(f"{cls.name} has no knob {name}; {did_you_mean(name, own)}")
+        knob = own.get(name, name)
         try:
-            values[knob] = knobs.read(tree, annotations[knob])
+            if name not in own:
+                rest[name] = knobs.read(tree, knobs.Free)
+            else:
+                values[knob] = knobs.read(tree, annotations[knob])
         except knobs.Unfit:
             if isinstance(tree, str) and tree.startswith("<"):
                 raise BadKnob(
-                    f"the knob {knob} of {cls.name} was {tree}, which has no text; set it in Python."
+                    f"the knob {name} of {cls.name} was {tree}, which has no text; set it in Python."
                 ) from None
             shown = str(tree) if isinstance(tree, str) else tree
-            raise _bad_knob(cls.name, knob, annotations[knob], shown) from None
+            raise _bad_knob(cls.name, knob, annotations.get(knob, knobs.Free), shown) from None
+    if others and rest:
+        values[others] = knobs.Rest(rest)
     inner = cls._inner()
     if item.inner is not None:
         if not inner:

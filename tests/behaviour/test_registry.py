@@ -55,6 +55,9 @@ def values(annotation) -> st.SearchStrategy:
         float: st.floats(allow_nan=False),
         str: st.text(max_size=12),
         type(None): st.none(),
+        knobs.Rest: st.deferred(
+            lambda: st.dictionaries(st.from_regex(r"[a-z]{2,3}", fullmatch=True), values(knobs.Free))
+        ),
     }[annotation]
 
 

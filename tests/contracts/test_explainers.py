@@ -17,6 +17,11 @@ MAY_REFUSE = {
     ("guided-backprop", "tiny-vit"),
     ("deconvnet", "tiny-vit"),
     ("guided-grad-cam", "tiny-vit"),
+    # no attention
+    ("attention-rollout", "tiny-cnn"),
+    ("gwar", "tiny-cnn"),
+    ("transformer-attribution", "tiny-cnn"),
+    ("grad-cam-attention", "tiny-cnn"),
 }
 
 

@@ -36,6 +36,7 @@ class Member:
     says: str  # the first sentence of its class
     paper: str
     knobs: list[Knob] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)  # what an explainer declares of itself
 
 
 def members(family: str) -> list[Member]:
@@ -51,7 +52,8 @@ def _member(family: str, name: str, place: str | EntryPoint) -> Member:
         raise TypeError(f"the file {module} defines no class with name={name!r}.")
     line = _docstring(file.tree).splitlines() or [""]
     found = [_knob(knob, *where) for knob, where in _fields(file, cls).items()]
-    return Member(family, name, line[0], _sentence(_docstring(cls)), _inherited(file, cls, "paper"), found)
+    facts = _facts(file, cls) if family == "explainers" else {}
+    return Member(family, name, line[0], _sentence(_docstring(cls)), _inherited(file, cls, "paper"), found, facts)
 
 
 # --- files ---------------------------------------------------------------------------------------------------------
@@ -143,6 +145,45 @@ def _keyword(cls: ast.ClassDef, word: str) -> str:
 
 def _inherited(file: _File, cls: ast.ClassDef, word: str) -> str:
     return _keyword(cls, word) or next((p for b in _bases(file, cls) if (p := _inherited(*b, word))), "")
+
+
+def groups() -> tuple[str, ...]:
+    """The groups of explainers, in the order in which they are shown."""
+    value = _read(f"{package_of('explainers')}._base").values["Group"]
+    assert isinstance(value, ast.Subscript)
+    return ast.literal_eval(value.slice)
+
+
+def _facts(file: _File, cls: ast.ClassDef) -> dict[str, Any]:
+    """Its group and cost, and whether its map depends on the class, falls below zero, is linear in the question."""
+    said = {word: _fact(file, cls, word) for word in ("group", "cost", "asked", "linear")}
+    return {
+        "group": said["group"] or "outside",
+        "cost": said["cost"] or "as there",
+        "class_specific": said["asked"] is not False,
+        "signed": _signed(file, cls),
+        "linear": bool(said["linear"]),
+    }
+
+
+def _fact(file: _File, cls: ast.ClassDef, word: str) -> Any:
+    """What a class, or the first of its bases that says it, sets a name to."""
+    for node in cls.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = getattr(node, "value", None)
+        if any(isinstance(t, ast.Name) and t.id == word for t in targets) and isinstance(value, ast.Constant):
+            return value.value
+    return next((found for base in _bases(file, cls) if (found := _fact(*base, word)) is not None), None)
+
+
+def _signed(file: _File, cls: ast.ClassDef) -> bool | None:
+    """Whether maps fall below zero; none where that is up to the question, or to a knob."""
+    method = next((n for n in cls.body if isinstance(n, ast.FunctionDef) and n.name == "signed"), None)
+    if method is None:
+        return next((_signed(*base) for base in _bases(file, cls)), True)
+    last = method.body[-1]
+    value = last.value if isinstance(last, ast.Return) else None
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, bool) else None
 
 
 def _docstring(node: ast.Module | ast.ClassDef) -> str:

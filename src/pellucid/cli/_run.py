@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL.Image import Image as Picture
 from torch import Tensor
 
 import pellucid
 from pellucid import grammar
-from pellucid.cli import _classes, _images, _models
+from pellucid.cli import _classes, _everything, _images, _models
 from pellucid.cli._console import note
 from pellucid.cli._images import Found, outline
 from pellucid.data import Record
@@ -47,6 +48,7 @@ class Asked:
     top: int
     contrasts: bool = False
     sanity: bool = False
+    all: bool = False  # of the catalogue: who has no answer says why
 
     @classmethod
     def read(
@@ -59,7 +61,10 @@ class Asked:
         contrasts: bool = False,
         sanity: bool = False,
     ) -> "Asked":
-        made = [Explainer.make(item) for text in explainers for item in grammar.read_list(text)]
+        everything = [text for text in explainers if text in _everything.WORDS]
+        named = [text for text in explainers if text not in _everything.WORDS]
+        made = [Explainer.make(item) for text in named for item in grammar.read_list(text)]
+        made += [one for text in everything for one in _everything.every(text.endswith(":quick"))]
         if contrasts:  # what is clipped cannot be compared with what is not
             clips = {e: [k for k in ("relu", "rectify") if getattr(e, k, True) is None] for e in made}
             made = [e.but(**dict.fromkeys(clips[e], False)) for e in made]
@@ -74,6 +79,7 @@ class Asked:
             top,
             contrasts,
             sanity,
+            bool(everything),
         )
 
 
@@ -109,6 +115,8 @@ class Run:
     outlines: list[Tensor | None] = field(default_factory=list)
     inputs: list[tuple[str, Tensor]] = field(default_factory=list)  # the first, for the sanity sheets
     done: int = 0
+    refused: dict[str, str] = field(default_factory=dict)  # of all explainers: who has no answer here, and why
+    made_by: dict[str, Explainer] = field(default_factory=dict)  # by the name in the views
 
     def __post_init__(self) -> None:
         writable(self.out)
@@ -138,14 +146,17 @@ class Run:
         written = time.monotonic()
         try:
             for batch in track(self._batches(), "explaining", progress):
-                record["model"] = self._explain(batch) or record["model"]
+                record["model"] = self._explain(batch, progress) or record["model"]
                 if time.monotonic() - written > 1:
                     self._write(record)
                     written = time.monotonic()
+            if self.asked.all:
+                record["refused"] = [{"explainer": name, "reason": why} for name, why in self.refused.items()]
             if self.rows:
                 record["sheet"] = self._sheet()
             if self.asked.sanity and self.inputs:
-                record["sanity"] = [self._sanity(explainer) for explainer in self.asked.explainers]
+                sane = [e for e in self.asked.explainers if str(e) not in self.refused]
+                record["sanity"] = [self._sanity(explainer) for explainer in sane]
         except KeyboardInterrupt:
             note(f"{self.done} of {len(self.files)} images are finished, in {self.out}")
             raise
@@ -167,7 +178,7 @@ class Run:
 
     # --- one batch -------------------------------------------------------------------------------------------------
 
-    def _explain(self, batch: list[Found]) -> str:
+    def _explain(self, batch: list[Found], progress: bool) -> str:
         """Explain and write some images; the model's name."""
         files, pictures = self._opened(batch)
         if not files:
@@ -176,11 +187,13 @@ class Run:
         self.inputs += [(file.name, x) for file, x in zip(files, pictures)][: FORGETTING - len(self.inputs)]
         output = _models.answer(self.loaded.model, images)
         try:
-            explanations = [self._one(explainer, images, output) for explainer in self.asked.explainers]
+            asked = track(self.asked.explainers, "explainers", progress and self.asked.all)
+            answers = [self._answer(explainer, images, output) for explainer in asked]
         except PellucidError as error:
             if len(files) == 1 < len(self.files):
                 raise type(error)(f"{files[0].path}: {error}") from None
             raise
+        explanations = [answer for answer in answers if answer is not None]
         for i, file in enumerate(files):
             views = [view for e, explainer in explanations for view in self._views(e, explainer, i)]
             self._save(file, explanations[0][0].picture(i), views, output[i])
@@ -207,6 +220,20 @@ class Run:
         record = Seen(file.data, self.loaded.transform).seen(file.data[file.row], file.row, 0)
         self.truths[file.name] = record.with_image(record.image[:0])
         return record.image
+
+    def _answer(self, explainer: Explainer, images: Tensor, output: Tensor) -> tuple[Explanation, Explainer] | None:
+        """What an explainer says; of all of them, one may have no answer."""
+        if not self.asked.all:
+            return self._one(explainer, images, output)
+        if str(explainer) in self.refused:
+            return None
+        try:
+            answer = self._one(explainer, images, output)
+        except PellucidError as error:
+            self.refused[str(explainer)] = str(error)
+            return None
+        self.made_by[answer[0].explainer] = explainer
+        return answer
 
     def _one(self, explainer: Explainer, images: Tensor, output: Tensor) -> tuple[Explanation, Explainer]:
         target = None
@@ -326,6 +353,10 @@ class Run:
         titles, pictures, views = zip(*self.shown, strict=True) if self.shown else ((), (), ())
         if len(self.rows) < 2 or not views:
             return None
+        if self.asked.all:
+            picture = self._sheet_of_all(titles, pictures, views)
+            write_atomically(self.out / "sheet.png", png(picture))
+            return "sheet.png"
         columns = [
             Column(
                 first.explainer,
@@ -336,15 +367,33 @@ class Run:
             )
             for j, first in enumerate(views[0])
         ]
+        sheet = contact_sheet(columns, pictures, titles, saturate=SATURATE, note=self._note(), outlines=self.outlines)
+        write_atomically(self.out / "sheet.png", png(sheet))
+        return "sheet.png"
+
+    def _note(self) -> str:
         notes = [self.loaded.warning] if self.loaded.warning else []
         if len(self.shown) < self.done:
             notes.append(f"The first {len(self.shown)} of {self.done} images.")
         notes.append(f"One colour scale an explainer; {SATURATE:.1%} of its values lie beyond the ends.")
-        sheet = contact_sheet(
-            columns, pictures, titles, saturate=SATURATE, note=" ".join(notes), outlines=self.outlines
-        )
-        write_atomically(self.out / "sheet.png", png(sheet))
-        return "sheet.png"
+        return " ".join(notes)
+
+    def _sheet_of_all(self, titles: Any, pictures: Any, views: Sequence[list[View]]) -> Picture:
+        """The group and the seconds an image at every name; only who answered for every image."""
+        columns: dict[Explainer, list[Column]] = {}
+        for name, explainer in self.made_by.items():
+            if str(explainer) in self.refused:
+                continue
+            mine = [[view for view in row if view.explainer == name] for row in views]
+            took = sum(view.seconds for row in mine for view in row) / len(mine)
+            title = f"{_everything.short(explainer)}\n{_everything.duration(took)}"
+            for of_rows in zip(*mine, strict=True):
+                said = f"{explainer.group}: {self._heading(of_rows[0]).strip('()')}"
+                maps = torch.stack([view.map for view in of_rows])
+                column = Column(title, said, maps, of_rows[0].signed, tuple(map(self._caption, of_rows)))
+                columns.setdefault(explainer, []).append(column)
+        about = (SATURATE, self.outlines, self._note(), self.refused)
+        return _everything.sheet_of_all(columns, pictures, titles, *about)
 
     def _heading(self, view: View) -> str:
         """The question, and by name the class that it is about or against."""

@@ -34,7 +34,10 @@ def explain(
         str | None, typer.Option("--rows", metavar="NUMBERS", help="Which records: 3,14,15. [12, evenly spaced]")
     ] = None,
     explainer: Annotated[
-        list[str], typer.Option("-e", "--explainer", metavar="TEXT", help="An explainer in text form; repeat for more.")
+        list[str],
+        typer.Option(
+            "-e", "--explainer", metavar="TEXT", help="An explainer in text form; repeat for more. all, or all:quick."
+        ),
     ] = ["grad-cam"],  # noqa: B006
     ask: Annotated[
         list[str] | None,
@@ -84,6 +87,8 @@ def explain(
     pellucid explain photos/ --model model.safetensors --why cat --not dog
 
     pellucid explain --data cub:root=data,split=test --model birds.safetensors -e grad-cam
+
+    pellucid explain cat.jpg --model timm:resnet50 -e all:quick
     """
     if (why is None) != (why_not is None):
         raise BadInput("--why and --not go together: --why CLASS --not CLASS; for one class write --target CLASS.")
@@ -140,6 +145,8 @@ def _print(record: dict[str, Any], out: Path) -> None:
     many = len(record["explanations"])
     count = "1 overlay" if many == 1 else f"{many} overlays"
     console().print(f"\n{count} and explanations.json: {out}", soft_wrap=True)
+    for refused in record.get("refused", ()):
+        console().print(Text.assemble((refused["explainer"], "bold"), f" has no answer: {refused['reason']}"))
     if record["sheet"]:
         console().print(f"Side by side, on common scales: {out / record['sheet']}", soft_wrap=True)
     for sheet in record.get("sanity", ()):

@@ -34,6 +34,9 @@ def list_members(
     out = console()
     for name, shelf in shelves.items():
         out.print(f"\n[bold underline]{name}[/]")
+        if family == "explainers":
+            _print_explainers(out, shelf)
+            continue
         for member in shelf:
             _print(out, member)
 
@@ -49,13 +52,53 @@ def _shelves(wanted: str | None) -> dict[str, list[Member]]:
     return shelves
 
 
+LEGEND = (
+    "class: another map for another class. signed: maps fall below zero; by ask: for a contrast and other two-sided "
+    "questions, or by a knob. linear: in the question, before any ReLU. cost: of an image and a question, F a forward, "
+    "B a way back to the input, b one to a layer, t a forward from a layer on, K its channels, inner what is wrapped; "
+    "knobs by name. The knobs of one: pellucid list NAME"
+)
+
+
+def _print_explainers(out: "Console", shelf: list[Member]) -> None:
+    """A table of what each promises, group by group, of at most 100 columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("", "class", "signed", "linear", "cost", "paper"):
+        table.add_column(title, overflow="fold")
+    for group in _members.groups():
+        mine = [member for member in shelf if member.facts["group"] == group]
+        if mine:
+            table.add_row(Text(group, "bold"))
+        for member in mine:
+            table.add_row(*map(Text, _cells(member)))
+    out.print(table, width=100)
+    out.print(Text(LEGEND, "dim"), width=100)
+
+
+def _cells(member: Member) -> list[str]:
+    facts, words = member.facts, {True: "yes", False: "no", None: "by ask"}
+    marks = [words[facts[fact]] for fact in ("class_specific", "signed", "linear")]
+    return [f" {_name(member)}", *marks, facts["cost"], member.paper.removeprefix("doi:")]
+
+
+def _inner(member: Member) -> _members.Knob | None:
+    """The knob that takes what stands behind the @."""
+    return next((k for k in member.knobs if k.name == "of" and k.default is None), None)
+
+
+def _name(member: Member) -> str:
+    return f"{member.name}@{one_of(member.family).upper()}" if _inner(member) else member.name
+
+
 def _print(out: "Console", member: Member) -> None:
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    inner = next((k for k in member.knobs if k.name == "of" and k.default is None), None)
-    name = f"{member.name}@{one_of(member.family).upper()}" if inner else member.name
+    inner, name = _inner(member), _name(member)
     out.print(Text.assemble("  ", (name, "bold cyan"), "  ", member.says, "  ", (member.paper, "dim")))
     knobs = Table.grid(padding=(0, 2))
     for knob in member.knobs:

@@ -19,6 +19,9 @@ from pellucid.subject import INPUT, Grid, Subject, size_of
 __all__ = ["INPUT", "Between", "Explainer", "LayerExplainer", "Score", "Subject"]
 
 
+Group = Literal["CAM", "gradient", "path", "perturbation", "transformer", "relevance", "control", "outside"]
+
+
 class Explainer(Named, family="explainers"):
     """How the answer is spread over the input."""
 
@@ -26,8 +29,13 @@ class Explainer(Named, family="explainers"):
     accepts: ClassVar[tuple[str, ...]] = ()  # the scales it explains; () is all
     linear: ClassVar[bool] = False  # linear in the cotangent, with default knobs and before any ReLU
     trainable: ClassVar[bool] = True  # the map has gradients for the model's weights
+    sizes: ClassVar[tuple[int, ...]] = (1, 2)  # axes of what it explains: 1 signals and vectors, 2 images, 3 volumes
     asked: ClassVar[bool] = True  # the map depends on the question; controls do not
     linear_knobs: ClassVar[Mapping[str, Any]] = {}  # the knobs under which `linear` holds
+    group: ClassVar[Group] = "outside"  # where the catalogue shows it
+    # what an image and a question cost, knobs by their names: F a forward, B a way back to the input, b one to a layer,
+    # t a forward from a layer on, K its channels, inner what is wrapped; "steps · (F + B)"
+    cost: ClassVar[str] = "as there"
 
     def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
         """The answer to one score: [n, h, w], or [n, c, h, w] as the images. A member defines this or the next."""
@@ -81,6 +89,8 @@ class LayerExplainer(Explainer):
     grid: tuple[int, int] | None = None
 
     linear_knobs = {"relu": False}
+    group = "CAM"
+    cost = "F + b"
 
     def spread(self, activation: Tensor, gradient: Tensor) -> Tensor:
         """The formula: [n, k, h, w] twice -> [n, h, w], signed."""

@@ -29,6 +29,7 @@ def cam(activation: Float[Tensor, "n k h w"], weights: Float[Tensor, "n k"]) -> 
 class CAM(LayerExplainer, name="cam", paper="arXiv:1512.04150"):
     """Which features does the classifier itself weigh?"""
 
+    cost = "F"
     linear = True
     cite = """
 @inproceedings{zhou2016learning,

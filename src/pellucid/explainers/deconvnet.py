@@ -27,7 +27,10 @@ def deconvolved(gradient: Tensor, gate: Gate) -> Tensor:
 class DeconvNet(Explainer, name="deconvnet", paper="arXiv:1311.2901"):
     """What would the network draw for this answer?"""
 
+    group = "gradient"
+    cost = "F + B"
     trainable = False
+    sizes = (1, 2, 3)
     cite = """
 @inproceedings{zeiler2014visualizing,
   title     = {Visualizing and Understanding Convolutional Networks},

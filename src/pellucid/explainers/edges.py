@@ -28,6 +28,8 @@ def edges(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
 class Edges(Explainer, name="edges"):
     """A control: what would an edge detector score?"""
 
+    group = "control"
+    cost = "0"
     trainable = False
     asked = False
 

@@ -43,6 +43,7 @@ def _first(gram: Float[Tensor, "n m m"]) -> Float[Tensor, "n m"]:
 class EigenCAM(LayerExplainer, name="eigen-cam", paper="arXiv:2008.00299"):
     """What stands out most in a layer, whatever is asked?"""
 
+    cost = "F"
     asked = False
     trainable = False  # the slope of an eigenvector has no bound where two eigenvalues meet
     cite = """

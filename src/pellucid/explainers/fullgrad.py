@@ -68,6 +68,8 @@ def published_part(gradient: Float[Tensor, "n k *size"], factor: Tensor) -> Floa
 class FullGrad(Explainer, name="fullgrad", paper="arXiv:1905.00780"):
     """What do the pixels contribute, and what does every bias of the network?"""
 
+    group = "gradient"
+    cost = "F + B"
     linear = True
     linear_knobs = {"rectify": False}
     cite = """

@@ -32,7 +32,10 @@ def reduce_channels(gradient: Tensor, how: Channels) -> Tensor:
 class Gradient(Explainer, name="gradient", paper="arXiv:1312.6034"):
     """Where would a small change of the input change the answer most?"""
 
+    group = "gradient"
+    cost = "F + B"
     linear = True
+    sizes = (1, 2, 3)
     cite = """
 @inproceedings{simonyan2014deep,
   title     = {Deep Inside Convolutional Networks: Visualising Image Classification Models and Saliency Maps},

@@ -14,14 +14,16 @@ Complete in the mean; where the baselines are given and spread is 0, the explana
 4.5
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from pellucid.explainers._base import Between, Explainer, Score, Subject
+from pellucid.errors import BadKnob
+from pellucid.explainers._base import Between, Score, Subject
 from pellucid.explainers._baseline import Kind, Space, Spread, baselines
+from pellucid.explainers._path import PathExplainer, Steps, straight, walk
 from pellucid.maths.noise import noise_scale
 
 
@@ -48,10 +50,12 @@ def gradient_shap(
     return total / len(points)
 
 
-class GradientSHAP(Explainer, name="gradient-shap", paper="arXiv:1705.07874"):
+class GradientSHAP(PathExplainer, name="gradient-shap", paper="arXiv:1705.07874"):
     """What does each pixel contribute on the way from any of many baselines to the image?"""
 
+    cost = "samples · (F + B)"
     linear = True
+    sizes = (1, 2, 3)
     quick = {"samples": 4}
     cite = """
 @inproceedings{lundberg2017unified,
@@ -77,8 +81,7 @@ class GradientSHAP(Explainer, name="gradient-shap", paper="arXiv:1705.07874"):
 
     def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
         chance = self.generator(subject, self.seed)
-        u = torch.rand(self.samples, generator=chance)
-        u = (torch.randperm(self.samples, generator=chance) + u) / self.samples if self.stratify else u
+        u = self._points(chance)
         starts = self.starts(subject, images, chance)
         noise: list[Tensor] = []
         if self.spread:
@@ -103,6 +106,29 @@ class GradientSHAP(Explainer, name="gradient-shap", paper="arXiv:1705.07874"):
         ways = [score.followed(subject.answered(images)) - score.followed(subject.answered(start)) for start in starts]
         return torch.stack([ways[i % len(ways)] for i in range(self.samples)]).mean(0)
 
+    def walk(self, subject: Subject, images: Tensor, score: Score) -> Iterator[Steps]:
+        start, chance = self.start(subject, images), self.generator(subject, self.seed)
+        # in order, and the first moved to where the path begins
+        stops = [0.0, *sorted(self._points(chance).tolist())[1:], 1.0]
+        return walk(subject, images, score, lambda stop: straight(start, images, stop), stops)
+
+    def start(self, subject: Subject, images: Tensor) -> Tensor:
+        """The baseline, where there is one; from several there is more than one path."""
+        noisy = isinstance(self.baseline, str) and self.baseline == "noise"
+        starts = [] if noisy or self.spread else self.starts(subject, images, self.generator(subject, self.seed))
+        if len(starts) != 1:
+            raise BadKnob(
+                f"{self} goes from many places to the image, and here one path is followed; "
+                f"give it one baseline, as baseline=0, and no spread."
+            )
+        return starts[0]
+
+    def _points(self, chance: torch.Generator) -> Tensor:
+        """How far along its way each sample is asked, in no order."""
+        u = torch.rand(self.samples, generator=chance)
+        return (torch.randperm(self.samples, generator=chance) + u) / self.samples if self.stratify else u
+
     def starts(self, subject: Subject, images: Tensor, chance: torch.Generator) -> list[Tensor]:
         """The baselines, one or several, each of the images' shape."""
-        return baselines(self.baseline, self.space, self.sigma, images, subject.model, self.samples, chance)
+        given = subject.laid(self.baseline)
+        return baselines(given, self.space, self.sigma, images, subject.model, self.samples, chance)

@@ -28,7 +28,10 @@ def guided(gradient: Tensor, gate: Gate) -> Tensor:
 class GuidedBackprop(Explainer, name="guided-backprop", paper="arXiv:1412.6806"):
     """Which pixels speak for the answer by positive evidence alone?"""
 
+    group = "gradient"
+    cost = "F + B"
     trainable = False
+    sizes = (1, 2, 3)
     cite = """
 @inproceedings{springenberg2015striving,
   title     = {Striving for Simplicity: The All Convolutional Net},

@@ -30,6 +30,8 @@ def guided_grad_cam(cam: Float[Tensor, "n h w"], gradient: Float[Tensor, "n c *s
 class GuidedGradCAM(Explainer, name="guided-grad-cam", paper="arXiv:1610.02391"):
     """Which pixels speak for the answer, in the regions that do?"""
 
+    group = "gradient"
+    cost = "F + B + b"
     trainable = False
     cite = GradCAM.cite
 

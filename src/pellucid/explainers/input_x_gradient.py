@@ -24,7 +24,10 @@ def input_x_gradient(x: Tensor, gradient: Tensor) -> Tensor:
 class InputXGradient(Explainer, name="input-x-gradient", paper="arXiv:1605.01713"):
     """What does each pixel, or each cell of a layer, contribute to first order?"""
 
+    group = "gradient"
+    cost = "F + B"
     linear = True
+    sizes = (1, 2, 3)
     cite = """
 @article{shrikumar2016not,
   title   = {Not Just a Black Box: Learning Important Features Through Propagating Activation Differences},

@@ -8,22 +8,24 @@ score's direction is fixed at x unless the question is live: contrast is complet
 
 The baseline x′ is a number (0 is the mean colour of normalised images) or an image in the model's space, or with
 `space=pixel` in [0, 1]; or black, mean (each image's mean colour), blur (each image blurred by `sigma` of its shorter
-side), or noise (uniform).
+side), or noise (uniform). For token ids the path is one of embeddings, where 0 is the zero vector; a tensor of ids,
+such as of the padding, is a baseline too.
 
 >>> linear = lambda x: torch.full_like(x, 3.0)
 >>> integrated_gradients(torch.tensor([[2.0]]), torch.tensor([[1.0]]), linear, *quadrature("gauss", 4)).item()
 3.0
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from pellucid.errors import BadInput
-from pellucid.explainers._base import Between, Explainer, Score, Subject
+from pellucid.explainers._base import Between, Score, Subject
 from pellucid.explainers._baseline import Kind, Space, Spread, baselines
+from pellucid.explainers._path import PathExplainer, Steps, straight, walk
 from pellucid.maths.quadrature import Rule, quadrature
 
 
@@ -46,10 +48,11 @@ def integrated_gradients(
     return way * total
 
 
-class IntegratedGradients(Explainer, name="integrated-gradients", paper="arXiv:1703.01365"):
+class IntegratedGradients(PathExplainer, name="integrated-gradients", paper="arXiv:1703.01365"):
     """What does each pixel contribute on the way from a baseline to the image?"""
 
     linear = True
+    sizes = (1, 2, 3)
     quick = {"steps": 4}
     cite = """
 @inproceedings{sundararajan2017axiomatic,
@@ -73,17 +76,17 @@ class IntegratedGradients(Explainer, name="integrated-gradients", paper="arXiv:1
         rule = quadrature(self.rule, self.steps)
         return integrated_gradients(images, self.start(subject, images), gradient, *rule, subject.copies(len(images)))
 
-    def owes(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
-        way = (images, self.start(subject, images))
-        end, start = (score.followed(subject.answered(x)) for x in way)
-        return end - start
+    def walk(self, subject: Subject, images: Tensor, score: Score) -> Iterator[Steps]:
+        start, stops = self.start(subject, images), [i / self.steps for i in range(self.steps + 1)]
+        return walk(subject, images, score, lambda stop: straight(start, images, stop), stops)
 
     def start(self, subject: Subject, images: Tensor) -> Tensor:
         """The baseline of every image; a batch is its images, so a tensor is one image for all."""
-        if isinstance(self.baseline, Tensor) and self.baseline.ndim == images.ndim and len(self.baseline) != 1:
+        given = subject.laid(self.baseline)
+        if isinstance(given, Tensor) and given.ndim == images.ndim and len(given) != 1:
             raise BadInput(
-                f"the baseline has shape {tuple(self.baseline.shape)}, which is {len(self.baseline)} images; "
+                f"the baseline has shape {tuple(given.shape)}, which is {len(given)} images; "
                 f"integrated-gradients takes one for all, gradient-shap several."
             )
         chance = self.generator(subject, self.seed)
-        return baselines(self.baseline, self.space, self.sigma, images, subject.model, 1, chance)[0]
+        return baselines(given, self.space, self.sigma, images, subject.model, 1, chance)[0]

@@ -34,6 +34,8 @@ def random_map(images: Tensor, seed: int, cells: int | None) -> Tensor:
 class RandomMap(Explainer, name="random-map"):
     """A control: what would chance score?"""
 
+    group = "control"
+    cost = "0"
     linear = False
     trainable = False
     asked = False

@@ -63,7 +63,10 @@ def moment_of(maps: Iterable[Tensor], moment: Moment) -> Tensor:
 class Smooth(Explainer, name="smooth", paper="arXiv:1706.03825"):
     """The same answer, averaged over noisy copies of the image."""
 
+    group = "gradient"
+    cost = "samples · inner"
     quick = {"samples": 3}
+    sizes = (1, 2, 3)
     cite = """
 @article{smilkov2017smoothgrad,
   title   = {SmoothGrad: removing noise by adding noise},
@@ -77,6 +80,14 @@ class Smooth(Explainer, name="smooth", paper="arXiv:1706.03825"):
     spread: Annotated[float, Between(0)] = 0.15
     moment: Moment = "mean"
     seed: int | None = None
+
+    @property
+    def asks(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.of.asks
+
+    @property
+    def accepts(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.of.accepts
 
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
         running = [Running(self.moment) for _ in scores]

@@ -19,9 +19,9 @@ from pellucid.questions import Question
 from pellucid.questions._base import precise
 from pellucid.subject import Subject, size_of
 from pellucid.subject.batch import Batch
+from pellucid.subject.pairs import ROWS, pairs
 
 T = TypeVar("T")
-ROWS = 64  # of a forward, where no batch_size is said
 
 Make = Callable[[Tensor, Tensor], Tensor]  # (which image [b], which variant [b]) -> images [b, …]
 Read = Callable[[Tensor, Tensor], Tensor]  # (output [b, …], which image [b]) -> [b, …]
@@ -107,10 +107,8 @@ class Case:
         make(i, s) gives the images of the pairs (image i, variant s); read(output, i) what is kept of the answers, by
         default the probability of the explained class."""
         read = read or (lambda output, i: self.probability(output, self.target[i]))
-        pairs = torch.arange(self.n * count, device=self.images.device)
         found = []
-        for part in pairs.split(self.rows):
-            i, s = part // count, part % count
+        for i, s in pairs(self.n, count, self.rows, self.images.device):
             with torch.no_grad():
                 found.append(read(self.answer(make(i, s), i), i))
         return torch.cat(found).unflatten(0, (self.n, count))

@@ -83,6 +83,15 @@ def _sized(picture: Picture, size: tuple[int, int]) -> Picture:
     return picture.resize(size, Image.Resampling.NEAREST if size[0] > picture.width else Image.Resampling.LANCZOS)
 
 
+def tall(picture: Picture) -> Picture:
+    """A row of pixels as a strip that can be seen.
+
+    >>> tall(Image.new("RGB", (50, 1))).size
+    (150, 16)
+    """
+    return picture.resize(tile_size(torch.zeros(3, picture.height, picture.width)), Image.Resampling.NEAREST)
+
+
 def strip(pictures: Sequence[Picture], gap: int = 2) -> Picture:
     """Pictures side by side."""
     if len(pictures) == 1:

@@ -6,7 +6,7 @@ ReLU behind the layer works on a copy. With `trainable` nothing is cut and the m
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,14 @@ class Pass:
     output: Tensor
     leaves: list[Tensor] = field(default_factory=list)
     ears: list[Callable[[str, Tensor], None]] = field(default_factory=list)  # told every gradient, while they are here
+
+
+class Watched(tuple[str, ...]):
+    """A place in a forward that is no layer, and watches by itself: abstract."""
+
+    def watch(self, subject: "Subject", images: Tensor) -> Pass:
+        """One forward, with a way back to there."""
+        raise NotImplementedError
 
 
 INPUT = ("",)  # a layer may be called "input"
@@ -75,7 +83,30 @@ class Subject:
 
     def embed(self, images: Tensor) -> Tensor:
         """The answer to other images, in the precision and on the device of the batch."""
-        return self(images if self.batch is None else images.to(self.batch.images))
+        return self(images if self.batch is None else self.batch.inward(images.to(self.batch.images)))
+
+    def given(self, images: Tensor) -> Batch:
+        """What a stranger calls the model with to show it these images, copies of the batch one after another."""
+        batch = self.batch or Batch(images, None)
+        if images is batch.images:
+            return batch
+        if batch.table is not None:
+            raise BadInput("token ids have no noisy or mixed copies outside the embedding; ask the explainer alone.")
+        return batch[torch.arange(len(images), device=images.device) % len(batch.given)].but(images)
+
+    def laid(self, given: Any) -> Any:
+        """A baseline in the caller's layout, for one sample or several, laid as the images are; of tokens also ids."""
+        if not isinstance(given, Tensor) or self.batch is None or self.batch.channels == 1:
+            return given
+        given = given.to(self.batch.images.device)
+        ids = self.batch.table is not None and not given.is_floating_point()
+        one = self.batch.given.shape[1:] if ids else self.batch.outward(self.batch.images).shape[1:]
+        if given.ndim > len(one):
+            return self.batch.inward(given)
+        try:
+            return self.batch.inward(given.expand(one)[None])[0]
+        except RuntimeError:  # whoever wanted it says what does not fit
+            return given
 
     def answer(self, output: Any) -> Tensor:
         """The one tensor of the model's output that is asked about."""
@@ -127,9 +158,11 @@ class Subject:
 
     def forward(self, images: Tensor, at: tuple[str, ...] | None) -> Pass:
         """One forward, with a way back to the input (`INPUT`), to layers, to both ("" the first), or to nothing."""
+        if isinstance(at, Watched):
+            return at.watch(self, images)
         # fused attention has no second derivative
         graph = self.trainable and (self.twice or torch.is_grad_enabled())
-        with sdpa_kernel(SDPBackend.MATH) if self.twice else nullcontext():
+        with sdpa_kernel(SDPBackend.MATH) if self.twice else nullcontext(), differentiable(self.model):
             if at is None:
                 with torch.set_grad_enabled(graph):
                     return Pass(images, (), self(images))
@@ -207,7 +240,7 @@ class Subject:
     ) -> list[tuple[Tensor, list[Tensor]]]:
         """For each layer its activation, and its gradient for every score: one forward, one batched way back."""
         at = self.layers(images, layer, grid)
-        run = self._at(images, at)
+        run = self.at(images, at)
         gradients = self.pull(run, scores)
         looks = []
         for i, path in enumerate(at):
@@ -223,7 +256,7 @@ class Subject:
 
     def gradients(self, images: Tensor, scores: Sequence[Any], relu: Rule | None = None) -> list[Tensor]:
         """d score / d images for every score: one forward. `relu`: the way back through ReLUs by another rule."""
-        return [precise(g) for [g] in self.pull(self._at(images, INPUT), scores, relu)]
+        return [precise(g) for [g] in self.pull(self.at(images, INPUT), scores, relu)]
 
     def look_twice(
         self, images: Tensor, scores: Sequence[Any], layer: Layers, grid: Grid, relu: Rule | None
@@ -231,7 +264,7 @@ class Subject:
         """For every score activation and gradient of one layer, and the gradient at the images, there by another rule:
         one forward for both ways back."""
         [path] = self.layers(images, layer, grid)
-        run = self._at(images, ("", path))
+        run = self.at(images, ("", path))
         [leaf, hidden] = run.leaves
         layout = self.layout(path, hidden, images, grid)
         looks: list[tuple[Tensor, Tensor]] = []
@@ -244,7 +277,7 @@ class Subject:
     def activations(self, images: Tensor, layer: Layers = None, grid: Grid = None) -> list[Tensor]:
         """The activation [n, k, h, w] of each layer."""
         at = self.layers(images, layer, grid)
-        leaves = self._at(images, at).leaves
+        leaves = self.at(images, at).leaves
         return [precise(self.layout(path, leaf, images, grid).map(leaf)) for path, leaf in zip(at, leaves, strict=True)]
 
     def overhear(
@@ -252,7 +285,7 @@ class Subject:
     ) -> tuple[Tensor, list[tuple[Tensor, list[Any]]]]:
         """The output; and for every score the gradient at the images, and what `ear(path, gradient, score)` makes of
         the gradient at the output of every innermost module, a call each: no gradient is kept."""
-        run = self._at(images, EVERYWHERE)
+        run = self.at(images, EVERYWHERE)
         back = Pass(run.images, INPUT, run.output, run.leaves)
         answers: list[tuple[Tensor, list[Any]]] = []
         for i, score in enumerate(scores):
@@ -272,7 +305,7 @@ class Subject:
 
     def watched(self, images: Tensor, path: str, grid: Grid = None) -> tuple[Pass, Tensor]:
         """A forward watched at one layer, and its activation [n, k, h, w]."""
-        run = self._at(images, (path,))
+        run = self.at(images, (path,))
         return run, precise(self.layout(path, run.leaves[0], images, grid).map(run.leaves[0]))
 
     def pull(
@@ -325,7 +358,8 @@ class Subject:
                 )
         return [g for g in gradients if g is not None]
 
-    def _at(self, images: Tensor, at: tuple[str, ...]) -> Pass:
+    def at(self, images: Tensor, at: tuple[str, ...]) -> Pass:
+        """The clean forward where it was watched there, else another."""
         if self._clean and self._clean.images is images and self._clean.at == at:
             return self._clean
         return self.forward(images, at)
@@ -371,6 +405,7 @@ class Subject:
 
     def place(self, images: Tensor, grid: Grid = None) -> Place:
         """The layer and the grid found for this model."""
+        self._readable(images)
         with torch.no_grad():
             probe = (self.batch or Batch(images, None))[slice(0, 1)]
         about = getattr(self.output, "__code__", self.output)  # a lambda is a new one in every call
@@ -378,6 +413,7 @@ class Subject:
 
     def layout(self, path: str, output: Tensor, images: Tensor, grid: Grid = None) -> Layout:
         """How to read a layer's output as a map."""
+        self._readable(images)
         prefixes = prefixes_of(self.model) if output.ndim == 3 else ()
         found = layout_of(tuple(output.shape), size_of(images), grid, prefixes, rows=len(images))
         if found is None:
@@ -386,6 +422,24 @@ class Subject:
                 f"{size_of(images)[0]}×{size_of(images)[1]} is found; name another layer, or say grid=[rows,columns]."
             )
         return found
+
+    def _readable(self, images: Tensor) -> None:
+        """The layers of a network of volumes have grids of three axes; of a network of tokens, no channels to go by."""
+        behind = self.batch is not None and self.batch.channels > 1 and images.ndim == 3
+        if images.ndim == 5 or behind:
+            what = "tokens and series [n, t, c]" if behind else "volumes"
+            raise BadInput(
+                f"layers are read as maps for images and signals [n, c, t], not for {what}; explain these at the "
+                f"input, by integrated-gradients or another gradient."
+            )
+
+
+def differentiable(model: nn.Module) -> AbstractContextManager[Any]:
+    """cuDNN's recurrent networks have no way back in evaluation mode; torch's own have."""
+    recurrent = torch.backends.cudnn.is_available() and any(
+        isinstance(module, nn.RNNBase) and any(p.is_cuda for p in module.parameters()) for module in model.modules()
+    )
+    return torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
 
 
 def size_of(images: Tensor) -> tuple[int, int]:
