@@ -49,6 +49,7 @@ def train(
     watts: Annotated[
         float | None, typer.Option("--watts", metavar="W", min=0, help="Assumed for the energy that is reported.")
     ] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="The log once more, for TensorBoard.")] = False,
 ) -> None:
     """Train a model towards better reasons.
 
@@ -64,9 +65,9 @@ def train(
 
     many = seeds or [0]
     given = {"validation": validation, "device": device, "processes": processes, "strategy": strategy}
-    kept = {"workers": loaders, "keep": keep, "watch": watch, "watts": watts, "progress": True}
+    kept = {"workers": loaders, "keep": keep, "watch": watch, "watts": watts, "tensorboard": tensorboard}
     several = many if len(many) > 1 else None
-    fits = fit(model, dataset, objective, recipe, epochs, many[0], several, out, **given, **kept)  # type: ignore[arg-type]
+    fits = fit(model, dataset, objective, recipe, epochs, many[0], several, out, progress=True, **given, **kept)  # type: ignore[arg-type]
     fits = fits if isinstance(fits, list) else [fits]
     from pellucid.cli._trained import told
 

@@ -253,7 +253,7 @@ def _pellucid(name: str, num_classes: int | None, pretrained: bool) -> tuple[nn.
     if num_classes is not None:
         member = member.but(classes=num_classes)
     size, channels = (member.size, member.size), getattr(member, "channels", 3)
-    return member.build(), Card(f"pellucid:{member}", size, member.mean[:channels], member.std[:channels], None)
+    return member.build(), Card(f"pellucid:{member}", size, member.mean[:channels], member.std[:channels], member.crop)
 
 
 SOURCES: dict[str, Callable[[str, int | None, bool], tuple[nn.Module, Card]]] = {

@@ -19,7 +19,7 @@ from pellucid.networks import Card, load_model, save_model
 from pellucid.networks._load import card_of
 from pellucid.objectives import Objective
 from pellucid.training import _checkpoint, _plan
-from pellucid.training._fit import MODEL, Fit, plain, write_log
+from pellucid.training._fit import MODEL, Fit, board, plain, write_board, write_log
 from pellucid.training._loop import Loop, Options, Row, Sources
 from pellucid.training._plan import Plan
 from pellucid.training._progress import Bar
@@ -33,19 +33,20 @@ class Job:
     """One run, in a form that another process takes."""
 
     plan: Plan
-    model: nn.Module | None  # given as an object
     recipe: Recipe
-    folder: Path | None
-    workers: int
-    progress: bool
-    save_every: float
-    keep: bool
-    watts: float | None
-    watch: bool
-    device: str
-    processes: int
-    strategy: str
+    model: nn.Module | None = None  # given as an object
     own: Mapping[str, Any] = field(default_factory=dict)  # data, validation, objective that no text form gives
+    folder: Path | None = None
+    workers: int = 0
+    progress: bool = False
+    save_every: float = 60.0
+    keep: bool = False
+    watts: float | None = None
+    watch: bool = False
+    board: bool = False
+    device: str = "auto"
+    processes: int = 1
+    strategy: str = "ddp"
 
 
 def fit(
@@ -68,6 +69,7 @@ def fit(
     keep: bool = False,
     watch: bool = False,
     watts: float | None = None,
+    tensorboard: bool = False,
 ) -> Any:
     """Train a model towards an objective.
 
@@ -77,7 +79,7 @@ def fit(
     again with the same things, a run that was stopped goes on, and one that ended is loaded. validation: a data set
     that is reported on every epoch and never chosen by. processes: on one machine; under torchrun or SLURM they are
     there already. save_every: seconds between checkpoints. keep: the weights of every epoch. watch: pictures of how it
-    learns. watts: assumed for the energy that is reported.
+    learns. watts: assumed for the energy that is reported. tensorboard: the log once more, into out/tensorboard.
     """
     how = Recipe.make("plain" if recipe is None else recipe)
     how = how if epochs is None else how.but(epochs=epochs)
@@ -85,7 +87,7 @@ def fit(
     folder = None if out is None else Path(out)
     job = replace(
         job, folder=folder, workers=workers, progress=progress, save_every=save_every, keep=keep, watts=watts,
-        watch=watch, device=device, processes=processes, strategy=strategy,
+        watch=watch, board=tensorboard, device=device, processes=processes, strategy=strategy,
     )  # fmt: skip
     _sound(job)
     if seeds is None:
@@ -136,6 +138,8 @@ def _each(job: Job, bar: "Bar") -> Callable[[Loop, Row], None]:
         bar.epoch(row)
         if job.folder is not None and loop.fabric.is_global_zero:
             write_log(job.folder, loop.at.rows)
+            if job.board:
+                write_board(job.folder, row)
 
     return each
 
@@ -212,7 +216,7 @@ def _job(model: Any, dataset: Any, objective: Any, recipe: Recipe, seed: int, va
     given = model if isinstance(model, nn.Module) else None
     parts = {"data": (Dataset, data), "validation": (Dataset, other), "objective": (Objective, towards)}
     own = {name: thing for name, (family, thing) in parts.items() if thing is not None and _unlisted(family, thing)}
-    return Job(plan, given, recipe, None, 0, False, 60.0, False, None, False, "auto", 1, "ddp", own)
+    return Job(plan, recipe, given, own)
 
 
 def _unlisted(family: Any, thing: Any) -> bool:
@@ -231,6 +235,8 @@ def _sound(job: Job) -> None:
         value = getattr(job, name)
         if value is not None and value < least:
             raise BadInput(f"{name} is {value}; give a number of at least {least}.")
+    if job.board:
+        board(job.folder)
 
 
 def _model(job: Job) -> nn.Module:
@@ -292,9 +298,8 @@ def _card(job: Job, loop: Loop) -> Card | None:
     mean, std = view.transform.numbers(view.data)
     channels = example.shape[1]
     mean, std = ((x * channels if len(x) == 1 else x) for x in (mean, std))
-    crop = getattr(view.transform, "kept", None)
     size = (example.shape[-2], example.shape[-1])
-    return Card(network, size, tuple(mean), tuple(std), crop, classes=job.plan.classes, outputs=outputs)
+    return Card(network, size, tuple(mean), tuple(std), view.transform.kept, classes=job.plan.classes, outputs=outputs)
 
 
 def _watching(job: Job, loop: Loop, resumed: bool) -> Any:
