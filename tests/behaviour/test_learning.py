@@ -53,9 +53,10 @@ def test_its_own_terms_fall(runs, name, term):
         assert fit.rows[-1][term] < fit.rows[0][term]
 
 
-def test_transport_is_cheaper_for_who_is_taught_by_it(runs):
+def test_channels_go_to_words_only_where_they_are_taught_to(runs):
+    """With the cost detached the channels stay as far from the words as they began; the seeds differ by far less."""
     taught, untaught = last(runs["lico"], "ot"), last(runs["detached"], "ot")
-    assert untaught.min() - taught.max() > np.ptp(np.concatenate([taught - taught.mean(), untaught - untaught.mean()]))
+    assert untaught.min() > 10 * taught.max()
 
 
 def test_cgc_raises_ses(runs):

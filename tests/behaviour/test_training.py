@@ -374,7 +374,9 @@ def test_what_lico_trained_costs_nothing_afterwards(tmp_path):
     assert counts == counts[:1] * 3
 
 
-@pytest.mark.parametrize("transform", ["imagenet:size=16", "imagenet:size=16,crop=0.6", "squash:size=16", "cifar:size=16"])
+@pytest.mark.parametrize(
+    "transform", ["imagenet:size=16", "imagenet:size=16,crop=0.6", "squash:size=16", "cifar:size=16"]
+)
 def test_a_trained_model_takes_its_pictures_as_they_were_evaluated(tmp_path, transform):
     from torchvision.transforms.v2.functional import to_pil_image
 
@@ -387,6 +389,23 @@ def test_a_trained_model_takes_its_pictures_as_they_were_evaluated(tmp_path, tra
     shown = pl.transform_of(pl.load_model(tmp_path / "model.safetensors"))(to_pil_image(picture))
     assert torch.allclose(shown, seen, atol=0.05)  # PIL rounds to bytes
     assert shown.shape == (3, 16, 16)
+
+
+def test_channels_last_is_saved_as_any_other(tmp_path):
+    fit = pl.fit(NET, DATA, "ce", f"{QUICK},channels_last=true,ema=0.5", epochs=1, out=tmp_path)
+    same(weights(fit), weights(pl.Fit.load(tmp_path)))
+
+
+def test_a_tied_weight_is_averaged_under_both_its_names():
+    from pellucid.training._ema import Average
+
+    net = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    net[1].weight = net[0].weight
+    nn.init.ones_(net[0].weight)
+    average = Average(net, 0.75)
+    nn.init.zeros_(net[0].weight)
+    average.update(net)
+    assert average.kept["0.weight"].unique().tolist() == average.kept["1.weight"].unique().tolist() == [0.75]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file, save
@@ -59,6 +59,7 @@ def fit(
     seeds: Sequence[int] | None = None,
     out: "str | Path | None" = None,
     *,
+    together: Literal["auto", "processes", "ensemble", "turns"] = "auto",
     validation: "Dataset | str | None" = None,
     device: str = "auto",
     processes: int = 1,
@@ -75,11 +76,13 @@ def fit(
 
     model: a text form, of which a new one is made for every seed, or a module, which is trained where it is. recipe:
     optimiser, schedule, batch and the rest; its network and objective stand in for those that are not said. seeds:
-    several runs, each in a process of its own, into out/seed-N. out: the folder of checkpoints, log and model; asked
-    again with the same things, a run that was stopped goes on, and one that ended is loaded. validation: a data set
-    that is reported on every epoch and never chosen by. processes: on one machine; under torchrun or SLURM they are
-    there already. save_every: seconds between checkpoints. keep: the weights of every epoch. watch: pictures of how it
-    learns. watts: assumed for the energy that is reported. tensorboard: the log once more, into out/tensorboard.
+    several runs, into out/seed-N. out: the folder of checkpoints, log and model; asked again with the same things, a
+    run that was stopped goes on, and one that ended is loaded. together: how several seeds are trained: each in a
+    process of its own, all as one ensemble whose step is one, or in turns; auto is processes, but on a GPU an ensemble,
+    or turns where there can be none. validation: a data set that is reported on every epoch and never chosen by.
+    processes: on one machine; under torchrun or SLURM they are there already. save_every: seconds between checkpoints.
+    keep: the weights of every epoch. watch: pictures of how it learns. watts: assumed for the energy that is reported.
+    tensorboard: the log once more, into out/tensorboard.
     """
     how = Recipe.make("plain" if recipe is None else recipe)
     how = how if epochs is None else how.but(epochs=epochs)
@@ -90,11 +93,10 @@ def fit(
         watch=watch, board=tensorboard, device=device, processes=processes, strategy=strategy,
     )  # fmt: skip
     _sound(job)
-    if seeds is None:
-        return run(job)
-    from pellucid.training._seeds import several
+    from pellucid.training._seeds import several, way_of
 
-    return several(job, seeds)
+    way = way_of(together)
+    return run(job) if seeds is None else several(job, seeds, way)
 
 
 def run(job: Job) -> Fit:
