@@ -106,6 +106,7 @@ OF_TRAINING = {
     "no seeds": lambda folder: fit(seeds=[]),
     "one module for several seeds": lambda folder: fit(Net(), seeds=[0, 1]),
     "processes that train without a folder": lambda folder: fit(processes=2),
+    "curves without a folder": lambda folder: fit(tensorboard=True),
     "a device that cannot be trained on": lambda folder: fit(device="warp"),
     "a process that was killed": killed,
     # folders

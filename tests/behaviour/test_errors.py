@@ -39,6 +39,7 @@ from tests.behaviour.error_cases_of_cgc import OF_CGC
 from tests.behaviour.error_cases_of_commands import OF_COMMANDS
 from tests.behaviour.error_cases_of_contrast import OF_CONTRAST
 from tests.behaviour.error_cases_of_data import OF_DATA
+from tests.behaviour.error_cases_of_ensemble import OF_ENSEMBLE
 from tests.behaviour.error_cases_of_faithfulness import OF_FAITHFULNESS
 from tests.behaviour.error_cases_of_localisation import OF_LOCALISATION
 from tests.behaviour.error_cases_of_measuring import OF_MEASURING
@@ -49,7 +50,7 @@ from tests.behaviour.error_cases_of_training import OF_TRAINING
 
 FURTHER = (
     OF_DATA, OF_MEASURING, OF_LOCALISATION, OF_FAITHFULNESS, OF_ROBUSTNESS, OF_CONTRAST, OF_COMMANDS, OF_AUDIT,
-    OF_OBJECTIVES, OF_CGC, OF_TEXT, OF_TRAINING,
+    OF_OBJECTIVES, OF_CGC, OF_TEXT, OF_TRAINING, OF_ENSEMBLE,
 )  # fmt: skip
 GOLDEN = Path(__file__).parent / "errors.txt"
 PACKAGE = Path(errors.__file__).parent

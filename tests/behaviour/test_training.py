@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn.functional import cross_entropy
+from torch.utils.flop_counter import FlopCounterMode
 
 import pellucid as pl
 from pellucid.training import _checkpoint, _schedule
@@ -323,6 +324,88 @@ def test_an_interruption_between_steps_is_kept(tmp_path, monkeypatch):
     assert newest(tmp_path / "a") == 4
     resumed = pl.fit(NET, DATA, LICO, QUICK, epochs=2, out=tmp_path / "a")
     alike(resumed, pl.fit(NET, DATA, LICO, QUICK, epochs=2, out=tmp_path / "b"))
+
+
+def test_another_number_of_processes_goes_on_where_it_was(tmp_path, monkeypatch):
+    from pellucid.training._progress import Bar
+
+    def interrupt(self, loop, at):
+        if at == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bar, "step", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            pl.fit(Normed(), DATA, LICO, QUICK, epochs=2, device="cpu", out=tmp_path)
+    two = pl.fit(Normed(), DATA, LICO, QUICK, epochs=2, device="cpu", processes=2, out=tmp_path)
+    one = pl.fit(Normed(), DATA, LICO, QUICK, epochs=2, device="cpu")
+    for key, value in one.model.state_dict().items():
+        assert torch.allclose(two.model.state_dict()[key], value, atol=1e-4), key
+    assert [row["step"] for row in two.rows] == [row["step"] for row in one.rows]
+
+
+def test_curves_for_tensorboard(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    fit = pl.fit(NET, DATA, "ce", QUICK, epochs=2, out=tmp_path, tensorboard=True)
+    seen = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [point.step for point in seen.Scalars("loss")] == [1, 2]
+    assert [point.value for point in seen.Scalars("loss")] == pytest.approx([row["loss"] for row in fit.rows])
+    with pytest.raises(pl.PellucidError, match="give out="):
+        pl.fit(NET, DATA, "ce", QUICK, epochs=1, tensorboard=True)
+
+
+def test_what_lico_trained_costs_nothing_afterwards(tmp_path):
+    """The plain network loads the exported weights strictly, and does what it does: the same modules, no hook."""
+    fit = pl.fit(NET, DATA, LICO, QUICK, epochs=1, out=tmp_path)
+    plain = pl.load_model(NET)
+    plain.load_state_dict(load_file(tmp_path / "model.safetensors"), strict=True)
+    exported = pl.load_model(tmp_path / "model.safetensors")
+    x = torch.randn(4, 3, 16, 16)
+    assert torch.equal(plain.eval()(x), exported.eval()(x))
+    for net in (fit.model, exported):
+        assert [type(m) for m in net.modules()] == [type(m) for m in plain.modules()]
+        assert not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in net.modules())
+    counts = []
+    for net in (fit.model, exported, plain):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            net(x)
+        counts.append(counter.get_total_flops())
+    assert counts == counts[:1] * 3
+
+
+@pytest.mark.parametrize(
+    "transform", ["imagenet:size=16", "imagenet:size=16,crop=0.6", "squash:size=16", "cifar:size=16"]
+)
+def test_a_trained_model_takes_its_pictures_as_they_were_evaluated(tmp_path, transform):
+    from torchvision.transforms.v2.functional import to_pil_image
+
+    from pellucid.data.transforms import Transform
+
+    data = pl.data.Dataset.make(DATA.replace("size=16", "size=24"))
+    pl.fit(NET, data, "ce", f'{QUICK},transform="{transform}"', epochs=1, out=tmp_path)
+    picture, how = data[0].image, Transform.make(transform)
+    seen = how.input(how.picture(False)(picture), data)
+    shown = pl.transform_of(pl.load_model(tmp_path / "model.safetensors"))(to_pil_image(picture))
+    assert torch.allclose(shown, seen, atol=0.05)  # PIL rounds to bytes
+    assert shown.shape == (3, 16, 16)
+
+
+def test_channels_last_is_saved_as_any_other(tmp_path):
+    fit = pl.fit(NET, DATA, "ce", f"{QUICK},channels_last=true,ema=0.5", epochs=1, out=tmp_path)
+    same(weights(fit), weights(pl.Fit.load(tmp_path)))
+
+
+def test_a_tied_weight_is_averaged_under_both_its_names():
+    from pellucid.training._ema import Average
+
+    net = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    net[1].weight = net[0].weight
+    nn.init.ones_(net[0].weight)
+    average = Average(net, 0.75)
+    nn.init.zeros_(net[0].weight)
+    average.update(net)
+    assert average.kept["0.weight"].unique().tolist() == average.kept["1.weight"].unique().tolist() == [0.75]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):

@@ -28,8 +28,11 @@ def train(
     epochs: Annotated[int | None, typer.Option("--epochs", metavar="N", min=1, help="[the recipe's]")] = None,
     seeds: Annotated[
         list[int] | None,
-        typer.Option("--seed", metavar="N", help="Repeat for several runs, each in a process and folder of its own."),
+        typer.Option("--seed", metavar="N", help="Repeat for several runs, each into a folder of its own."),
     ] = None,
+    together: Annotated[
+        str, typer.Option("--together", metavar="WAY", help="Of several runs: auto, processes, ensemble, turns.")
+    ] = "auto",
     validation: Annotated[
         str | None, typer.Option("--validation", metavar="DATASET", help="Reported every epoch, never chosen by.")
     ] = None,
@@ -49,6 +52,7 @@ def train(
     watts: Annotated[
         float | None, typer.Option("--watts", metavar="W", min=0, help="Assumed for the energy that is reported.")
     ] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="The log once more, for TensorBoard.")] = False,
 ) -> None:
     """Train a model towards better reasons.
 
@@ -64,9 +68,10 @@ def train(
 
     many = seeds or [0]
     given = {"validation": validation, "device": device, "processes": processes, "strategy": strategy}
-    kept = {"workers": loaders, "keep": keep, "watch": watch, "watts": watts, "progress": True}
+    given |= {"together": together}
+    kept = {"workers": loaders, "keep": keep, "watch": watch, "watts": watts, "tensorboard": tensorboard}
     several = many if len(many) > 1 else None
-    fits = fit(model, dataset, objective, recipe, epochs, many[0], several, out, **given, **kept)  # type: ignore[arg-type]
+    fits = fit(model, dataset, objective, recipe, epochs, many[0], several, out, progress=True, **given, **kept)  # type: ignore[arg-type]
     fits = fits if isinstance(fits, list) else [fits]
     from pellucid.cli._trained import told
 

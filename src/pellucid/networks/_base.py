@@ -16,6 +16,7 @@ class Network(Named, family="networks"):
     mean: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5)
     std: ClassVar[tuple[float, ...]] = (0.25, 0.25, 0.25)
     size: ClassVar[int] = 32
+    crop: ClassVar[float | None] = None  # the share of the resized side that is kept; none resizes to the size exactly
 
     def build(self) -> nn.Module:
         """The module, with random weights."""

@@ -123,8 +123,8 @@ def save_model(model: nn.Module, path: str | Path, card: Card | None = None) -> 
     card = card or card_of(model)
     if card is None:
         raise BadModel(f"no network is known for {type(model).__name__}; give card=Card(network=...).")
-    # shared tensors are written once each: safetensors refuses aliases
-    state = {key: tensor.detach().cpu().clone() for key, tensor in model.state_dict().items()}
+    # shared tensors are written once each, and row by row: safetensors takes no aliases and no channels_last
+    state = {key: tensor.detach().cpu().clone().contiguous() for key, tensor in model.state_dict().items()}
     return write_atomically(path, save(state, {"pellucid": json.dumps(asdict(card))}))
 
 
@@ -253,7 +253,7 @@ def _pellucid(name: str, num_classes: int | None, pretrained: bool) -> tuple[nn.
     if num_classes is not None:
         member = member.but(classes=num_classes)
     size, channels = (member.size, member.size), getattr(member, "channels", 3)
-    return member.build(), Card(f"pellucid:{member}", size, member.mean[:channels], member.std[:channels], None)
+    return member.build(), Card(f"pellucid:{member}", size, member.mean[:channels], member.std[:channels], member.crop)
 
 
 SOURCES: dict[str, Callable[[str, int | None, bool], tuple[nn.Module, Card]]] = {

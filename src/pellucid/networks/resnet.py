@@ -51,6 +51,10 @@ class ResNet(Network, name="resnet", paper="arXiv:1512.03385"):
     def std(self) -> tuple[float, ...]:  # pyright: ignore
         return IMAGENET_STD if self.stem == "imagenet" else CIFAR10.std
 
+    @property
+    def crop(self) -> float | None:  # pyright: ignore
+        return 0.875 if self.stem == "imagenet" else None
+
     def build(self) -> nn.Module:
         from torchvision import models
 

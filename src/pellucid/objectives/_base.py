@@ -30,6 +30,7 @@ class Objective(Named, family="objectives"):
 
     twice: ClassVar[bool] = False  # differentiates a gradient
     draws: ClassVar[bool] = False  # for every sample, so that the order of a batch has a say
+    vmaps: ClassVar[bool] = False  # a plain function of output and labels: nothing learned, drawn, or differentiated
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -37,8 +38,9 @@ class Objective(Named, family="objectives"):
         raise NotImplementedError
 
     def terms(self, step: Step) -> Mapping[str, Tensor]:
-        """The terms of one step, each a number with its gradient, unweighted."""
-        raise NotImplementedError
+        """The terms of one step, each a number with its gradient, unweighted; what has a `Part` of its own adds them
+        there."""
+        return {"ce": step.ce()}
 
     def build(self, site: "Site") -> "Part":
         """What is kept between the steps; here only the objective itself."""

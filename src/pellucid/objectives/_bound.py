@@ -124,12 +124,13 @@ class Bound(nn.Module):
         subject = self._unseen[1]
         like = next((p for p in subject.model.parameters() if p.is_floating_point()), None)
         images = images if like is None else images.to(like.device)
-        labels = self._checked(images, labels).to(images.device)
+        labels = self.checked(images, labels).to(images.device)
         number = self.number if self.training and torch.is_grad_enabled() else -1
         smoothing = next((float(getattr(p, "smoothing", 0.0)) for p in members(self.objective) if p.name == "ce"), 0.0)
         return Step(subject, self.layers, images, labels, more, self.seed, number, smoothing)
 
-    def _checked(self, images: Tensor, labels: Tensor) -> Tensor:
+    def checked(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The labels, if they are such as can be learned."""
         if not images.is_floating_point() or images.ndim < 3 or not len(images):
             raise BadInput(
                 f"the images are {images.dtype} {tuple(images.shape)}; give floats [n, c, h, w], at least one image."

@@ -59,6 +59,7 @@ class Prompts(nn.Module):
         empty = next((i for i, ids in enumerate(self.ids) if not ids), None)
         if empty is not None:
             raise BadInput(f"class {empty} has the name {names[empty]!r}, in which there is no word; give it a name.")
+        self.stop = tower.tokens(shape.stop) if shape.stop else []
         self.slots = self._slots(tower)
         first = self._first(tower, len(names), generator)
         self.contexts = nn.Parameter(first, requires_grad=shape.learn == "learnable" and self.slots > 0)
@@ -92,11 +93,11 @@ class Prompts(nn.Module):
             counts = torch.tensor([len(self.ids[k]) for k in classes.tolist()], device=named.device)
             return torch.cat([contexts.expand(len(classes), -1, -1), masked_mean(named, counts)[:, None]], 1)
         given = classes.tolist()
-        order_of = sorted(range(len(given)), key=lambda i: len(self.ids[given[i]]))  # names of one length lie together
-        plan = self._plan(given, order_of)
+        lengths = sorted(range(len(given)), key=lambda i: len(self.ids[given[i]]))  # names of one length lie together
+        plan = self._plan(given, lengths)
         bank = torch.cat([self.marks, contexts.flatten(0, 1), named.flatten(0, 1)])
         tokens = self._kept(*self._outputs(plan, bank), plan)
-        back = torch.tensor(order_of, device=tokens.device).argsort()
+        back = torch.tensor(lengths, device=tokens.device).argsort()
         return tokens.index_select(0, back)
 
     def _outputs(self, plan: Plan, bank: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,19 +157,23 @@ class Prompts(nn.Module):
             named.append(of)
         if self.shape.summary == "all":
             return self._unmasked(prompts)
-        shared = len(self.tower.start) + (0 if self.shape.specific else self._before)
-        return Plan(prompts, shared, contexts, named)
+        return Plan(prompts, self._shared, contexts, named)
 
     @property
     def _before(self) -> int:
         """The contexts in front of the class."""
         return {"end": self.slots, "middle": self.slots // 2, "front": 0}[self.shape.class_at]
 
+    @property
+    def _shared(self) -> int:
+        """The positions with which all prompts begin."""
+        return len(self.tower.start) + (0 if self.shape.specific else self._before)
+
     def _laid(self, slots: list[int], name: list[int]) -> tuple[list[int], list[int], list[int]]:
         """The prompt, cut behind the last position that matters; the positions of its contexts and of its class."""
         tower, before = self.tower, self._before
         start = list(range(len(tower.start)))
-        end = [len(start) + i for i in range(self._stops + len(tower.stop))]
+        end = [len(start) + i for i in range(len(self.stop) + len(tower.stop))]
         prompt = [*start, *slots[:before], *name, *slots[before:], *end]
         first = len(start) + before
         contexts = [*range(len(start), first), *range(first + len(name), first + len(name) + self.slots - before)]
@@ -181,18 +186,15 @@ class Prompts(nn.Module):
 
     def _unmasked(self, prompts: list[list[int]]) -> Plan:
         """Every position behind the first, filled up to the length of the longest prompt of all classes."""
-        length = len(self.tower.start) + self.slots + self.named.shape[1] + self._stops + len(self.tower.stop)
+        length = len(self.tower.start) + self.slots + self.named.shape[1] + len(self.stop) + len(self.tower.stop)
         pad = len(self.marks) - 1
         filled = [prompt + [pad] * (length - len(prompt)) for prompt in prompts]
-        shared = len(self.tower.start) + (0 if self.shape.specific else self._before)
         kept = [list(range(len(self.tower.start), length))] * len(prompts)
-        return Plan(filled, shared, kept, kept)
+        return Plan(filled, self._shared, kept, kept)
 
     def _marks(self, tower: Tower) -> list[int]:
         """The ids that are no names: the start, a full stop, the end, and what fills up."""
-        stop = tower.tokens(self.shape.stop) if self.shape.stop else []
-        self._stops = len(stop)
-        return [*tower.start, *stop, *tower.stop, tower.pad]
+        return [*tower.start, *self.stop, *tower.stop, tower.pad]
 
     # --- the first contexts ------------------------------------------------------------------------------------------
 

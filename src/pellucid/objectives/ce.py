@@ -26,6 +26,8 @@ class CE(Objective, name="ce"):
 
     smoothing: Annotated[float, Between(0, 1)] = 0.0
 
+    vmaps = True
+
     @property
     def weights(self) -> Mapping[str, float]:
         return {"ce": 1.0}

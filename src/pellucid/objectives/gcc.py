@@ -148,9 +148,6 @@ class GCC(HeatObjective, name="gcc"):
     def build(self, site: Site) -> Part:
         return Gridding(self, site) if self.weight else Part(self, site)
 
-    def terms(self, step: Step) -> Mapping[str, Tensor]:
-        return {"ce": step.ce()}
-
 
 class Gridding(HeatPart):
     """GCC at its place."""

@@ -107,9 +107,6 @@ class LICO(Objective, name="lico", paper="arXiv:2310.09821"):
     def build(self, site: Site) -> Part:
         return Guide(self, site) if len(self.weights) > 1 else Part(self, site)
 
-    def terms(self, step: Step) -> Mapping[str, Tensor]:
-        return {"ce": step.ce()}
-
 
 class Text(nn.Module):
     """Classes to tokens, and to tokens as long as a particle: the prompts and the mapping."""

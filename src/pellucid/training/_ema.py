@@ -25,7 +25,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        learned = {name for name, _ in model.named_parameters()}
+        learned = {name for name, _ in model.named_parameters(remove_duplicate=False)}  # a tied weight has two names
         for key, value in model.state_dict().items():
             if key in learned and value.is_floating_point():
                 self.kept[key].lerp_(value, 1 - self.decay)

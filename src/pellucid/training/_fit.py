@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from pellucid.errors import BadFile
+from pellucid.errors import BadFile, BadInput, need
 from pellucid.networks._load import MODEL as MODEL
 from pellucid.objectives import Bound
 from pellucid.training import _plan
@@ -75,6 +75,24 @@ def write_log(folder: Path, rows: list[dict[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_atomically(folder / LOG, text.getvalue().encode())
+
+
+def board(folder: Path | None) -> Any:
+    """What writes for TensorBoard; asked before the training, so that a missing package is not found after an epoch."""
+    if folder is None:
+        raise BadInput("the log for TensorBoard needs a folder; give out=.")
+    need("tensorboard", "logs", "tensorboard=True")
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter
+
+
+def write_board(folder: Path, row: Mapping[str, Any]) -> None:
+    """One epoch more, every number a curve; a file an epoch, for a run may be stopped after any."""
+    with board(folder)(str(folder / "tensorboard")) as writer:
+        for name, value in row.items():
+            if isinstance(value, int | float) and name != "epoch":
+                writer.add_scalar(name, value, row["epoch"])
 
 
 def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,13 +14,14 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from pellucid.data._batches import Batch, Batches
 from pellucid.errors import BadModel
+from pellucid.files import write_atomically
 from pellucid.objectives import Bound, Objective
 from pellucid.objectives._step import losses
-from pellucid.subject.state import unwrapped
 from pellucid.training import _checkpoint, _compile, _schedule
 from pellucid.training._cost import WATTS, Meter
 from pellucid.training._ema import Average
@@ -94,7 +95,7 @@ class Loop:
         if recipe.compile:
             _compile.around(model, self.objective.layers)
         self.optimiser: Any = fabric.setup_optimizers(self._optimiser())
-        self.average = Average(unwrapped(self.model), recipe.ema) if recipe.ema else None
+        self.average = Average(self.inner, recipe.ema) if recipe.ema else None
         self.saved = time.monotonic()
 
     def run(self) -> None:
@@ -125,11 +126,9 @@ class Loop:
         for batch in self.sources.train.epoch(self.at.epoch, start):
             self.torn = True
             self._step(batch.to(self.fabric.device))
-            self.at.batch, self.at.step, self.at.seconds = (
-                self.at.batch + 1,
-                self.at.step + 1,
-                time.perf_counter() - begun,
-            )
+            self.at.batch += 1
+            self.at.step += 1
+            self.at.seconds = time.perf_counter() - begun
             self.torn = False
             self.options.step(self, self.at.step)
             if self.options.folder and time.monotonic() - self.saved > self.options.save_every:
@@ -155,7 +154,7 @@ class Loop:
         self.optimiser.step()
         self.optimiser.zero_grad()
         if self.average:
-            self.average.update(unwrapped(self.model))
+            self.average.update(self.inner)
         self.batch = None
 
     def _count(self, labels: Tensor, loss: Tensor, terms: Mapping[str, Tensor]) -> None:
@@ -190,12 +189,11 @@ class Loop:
                 images = batch.images.to(self.fabric.device)
                 labels = batch.labels.to(self.fabric.device)
                 if len(labels):
-                    self.objective._checked(images, labels)
+                    self.objective.checked(images, labels)
                 scores = self.objective.scores(images).float()
                 right += float((scores.argmax(1) == labels).sum())
                 cost += float(losses(scores, labels).sum())
                 n += len(labels)
-        self.model.train()
         right, cost, count = (self._everyone(x) for x in (right, cost, float(n)))
         return right / max(count, 1), cost / max(count, 1)
 
@@ -227,20 +225,15 @@ class Loop:
         if self.average is None:
             yield
             return
-        with self.average.worn_by(unwrapped(self.model)):
+        with self.average.worn_by(self.inner):
             yield
 
     def rate(self) -> float:
         """The learning rate of the next step."""
         recipe, each = self.recipe, len(self.sources.train)
         total = max(1, recipe.epochs * each)
-        falls = _schedule.factor(
-            recipe.schedule,
-            min(1.0, self.at.step / total),
-            self.at.step / max(1, each),
-            recipe.milestones,
-            recipe.gamma,
-        )
+        done, epochs = min(1.0, self.at.step / total), self.at.step / max(1, each)
+        falls = _schedule.factor(recipe.schedule, done, epochs, recipe.milestones, recipe.gamma)
         falls = recipe.least + (1 - recipe.least) * falls
         return recipe.lr * falls * _schedule.warm(self.at.step, round(recipe.warmup * each))
 
@@ -285,13 +278,9 @@ class Loop:
         self.at, self.stopped = Position(**state.about["position"]), state.about["stopped"]
 
     def _keep(self) -> None:
-        from safetensors.torch import save
-
-        from pellucid.files import write_atomically
-
         if self.options.folder and self.fabric.is_global_zero:
             with self.weights():
-                state = {key: value.detach().cpu().clone() for key, value in self.inner.state_dict().items()}
+                state = _checkpoint.flat({"": self.inner.state_dict()}, "")
             write_atomically(self.options.folder / "epochs" / f"epoch-{self.at.epoch:04d}.safetensors", save(state))
 
     # --- what is trained --------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file, save
@@ -19,7 +19,7 @@ from pellucid.networks import Card, load_model, save_model
 from pellucid.networks._load import card_of
 from pellucid.objectives import Objective
 from pellucid.training import _checkpoint, _plan
-from pellucid.training._fit import MODEL, Fit, plain, write_log
+from pellucid.training._fit import MODEL, Fit, board, plain, write_board, write_log
 from pellucid.training._loop import Loop, Options, Row, Sources
 from pellucid.training._plan import Plan
 from pellucid.training._progress import Bar
@@ -33,19 +33,20 @@ class Job:
     """One run, in a form that another process takes."""
 
     plan: Plan
-    model: nn.Module | None  # given as an object
     recipe: Recipe
-    folder: Path | None
-    workers: int
-    progress: bool
-    save_every: float
-    keep: bool
-    watts: float | None
-    watch: bool
-    device: str
-    processes: int
-    strategy: str
+    model: nn.Module | None = None  # given as an object
     own: Mapping[str, Any] = field(default_factory=dict)  # data, validation, objective that no text form gives
+    folder: Path | None = None
+    workers: int = 0
+    progress: bool = False
+    save_every: float = 60.0
+    keep: bool = False
+    watts: float | None = None
+    watch: bool = False
+    board: bool = False
+    device: str = "auto"
+    processes: int = 1
+    strategy: str = "ddp"
 
 
 def fit(
@@ -58,6 +59,7 @@ def fit(
     seeds: Sequence[int] | None = None,
     out: "str | Path | None" = None,
     *,
+    together: Literal["auto", "processes", "ensemble", "turns"] = "auto",
     validation: "Dataset | str | None" = None,
     device: str = "auto",
     processes: int = 1,
@@ -68,16 +70,19 @@ def fit(
     keep: bool = False,
     watch: bool = False,
     watts: float | None = None,
+    tensorboard: bool = False,
 ) -> Any:
     """Train a model towards an objective.
 
     model: a text form, of which a new one is made for every seed, or a module, which is trained where it is. recipe:
     optimiser, schedule, batch and the rest; its network and objective stand in for those that are not said. seeds:
-    several runs, each in a process of its own, into out/seed-N. out: the folder of checkpoints, log and model; asked
-    again with the same things, a run that was stopped goes on, and one that ended is loaded. validation: a data set
-    that is reported on every epoch and never chosen by. processes: on one machine; under torchrun or SLURM they are
-    there already. save_every: seconds between checkpoints. keep: the weights of every epoch. watch: pictures of how it
-    learns. watts: assumed for the energy that is reported.
+    several runs, into out/seed-N. out: the folder of checkpoints, log and model; asked again with the same things, a
+    run that was stopped goes on, and one that ended is loaded. together: how several seeds are trained: each in a
+    process of its own, all as one ensemble whose step is one, or in turns; auto is processes, but on a GPU an ensemble,
+    or turns where there can be none. validation: a data set that is reported on every epoch and never chosen by.
+    processes: on one machine; under torchrun or SLURM they are there already. save_every: seconds between checkpoints.
+    keep: the weights of every epoch. watch: pictures of how it learns. watts: assumed for the energy that is reported.
+    tensorboard: the log once more, into out/tensorboard.
     """
     how = Recipe.make("plain" if recipe is None else recipe)
     how = how if epochs is None else how.but(epochs=epochs)
@@ -85,14 +90,13 @@ def fit(
     folder = None if out is None else Path(out)
     job = replace(
         job, folder=folder, workers=workers, progress=progress, save_every=save_every, keep=keep, watts=watts,
-        watch=watch, device=device, processes=processes, strategy=strategy,
+        watch=watch, board=tensorboard, device=device, processes=processes, strategy=strategy,
     )  # fmt: skip
     _sound(job)
-    if seeds is None:
-        return run(job)
-    from pellucid.training._seeds import several
+    from pellucid.training._seeds import several, way_of
 
-    return several(job, seeds)
+    way = way_of(together)
+    return run(job) if seeds is None else several(job, seeds, way)
 
 
 def run(job: Job) -> Fit:
@@ -136,6 +140,8 @@ def _each(job: Job, bar: "Bar") -> Callable[[Loop, Row], None]:
         bar.epoch(row)
         if job.folder is not None and loop.fabric.is_global_zero:
             write_log(job.folder, loop.at.rows)
+            if job.board:
+                write_board(job.folder, row)
 
     return each
 
@@ -212,7 +218,7 @@ def _job(model: Any, dataset: Any, objective: Any, recipe: Recipe, seed: int, va
     given = model if isinstance(model, nn.Module) else None
     parts = {"data": (Dataset, data), "validation": (Dataset, other), "objective": (Objective, towards)}
     own = {name: thing for name, (family, thing) in parts.items() if thing is not None and _unlisted(family, thing)}
-    return Job(plan, given, recipe, None, 0, False, 60.0, False, None, False, "auto", 1, "ddp", own)
+    return Job(plan, recipe, given, own)
 
 
 def _unlisted(family: Any, thing: Any) -> bool:
@@ -231,6 +237,8 @@ def _sound(job: Job) -> None:
         value = getattr(job, name)
         if value is not None and value < least:
             raise BadInput(f"{name} is {value}; give a number of at least {least}.")
+    if job.board:
+        board(job.folder)
 
 
 def _model(job: Job) -> nn.Module:
@@ -292,9 +300,8 @@ def _card(job: Job, loop: Loop) -> Card | None:
     mean, std = view.transform.numbers(view.data)
     channels = example.shape[1]
     mean, std = ((x * channels if len(x) == 1 else x) for x in (mean, std))
-    crop = getattr(view.transform, "kept", None)
     size = (example.shape[-2], example.shape[-1])
-    return Card(network, size, tuple(mean), tuple(std), crop, classes=job.plan.classes, outputs=outputs)
+    return Card(network, size, tuple(mean), tuple(std), view.transform.kept, classes=job.plan.classes, outputs=outputs)
 
 
 def _watching(job: Job, loop: Loop, resumed: bool) -> Any:

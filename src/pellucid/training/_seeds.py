@@ -1,4 +1,10 @@
-"""Several seeds: the same run, each in a process of its own with its share of the processor."""
+"""Several seeds: the same run, several times.
+
+processes   each in a process of its own, as many at once as there are processors
+ensemble    all of them as one, of stacked weights (`_ensemble`)
+turns       one after the other
+auto        processes; where they would share a GPU an ensemble, or turns where there can be none
+"""
 
 import os
 import sys
@@ -17,6 +23,7 @@ from torch.multiprocessing import get_context
 from pellucid.errors import BadInput, PellucidError
 from pellucid.training._fit import LOG, Fit
 
+WAYS = ("auto", "processes", "ensemble", "turns")
 LOOK = 0.5  # seconds between two looks at how far they are
 MEMORY = 600.0  # seconds from which the time that is left is guessed
 
@@ -26,7 +33,14 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def several(job: Any, seeds: Sequence[int]) -> list[Fit]:
+def way_of(together: str) -> str:
+    """How seeds are trained, as it was asked for."""
+    if together not in WAYS:
+        raise BadInput(f"together is {together!r}; give {', '.join(WAYS[:-1])} or {WAYS[-1]}.")
+    return together
+
+
+def several(job: Any, seeds: Sequence[int], way: str = "auto") -> list[Fit]:
     """One Fit a seed, in their order."""
     whole = isinstance(seeds, Sequence) and all(isinstance(seed, int) for seed in seeds)
     if not whole or not seeds or len(set(seeds)) != len(seeds):
@@ -35,12 +49,35 @@ def several(job: Any, seeds: Sequence[int]) -> list[Fit]:
         raise BadInput("several seeds need a new model each; give its text form, such as pellucid:wrn-28-2.")
     if job.folder is None:
         with tempfile.TemporaryDirectory() as folder:
-            return [replace_folder(fit) for fit in several(replace(job, folder=Path(folder)), seeds)]
+            return [replace_folder(fit) for fit in several(replace(job, folder=Path(folder)), seeds, way)]
     jobs = [
         replace(job, plan=replace(job.plan, seed=seed), folder=job.folder / f"seed-{seed}", progress=False)
         for seed in seeds
     ]
+    if way == "ensemble" or (way == "auto" and _suits(jobs, job.folder)):
+        from pellucid.training._ensemble import ensemble
+
+        why = ensemble(jobs, job.folder, job.progress)
+        if why is None:
+            return [Fit.load(job.folder) for job in jobs]
+        if way == "ensemble":
+            raise BadInput(f"the seeds cannot be trained as one ensemble: {why}; leave out together=, or give turns.")
+    if way == "turns":
+        return _in_turn(jobs, None, _epochs(jobs))
+    if way == "processes":
+        return _side_by_side(jobs, job.progress, min(len(jobs), processors()), None, _epochs(jobs))
     return together(jobs, job.progress)
+
+
+def _suits(jobs: list[Any], folder: Path) -> bool:
+    """Whether to train them as an ensemble, where nothing is said: one that was begun, or several on one GPU."""
+    from pellucid.training._ensemble import begun, finished
+
+    return begun(folder) or (_on_a_gpu(jobs) and sum(not finished(job) for job in jobs) > 1)
+
+
+def _on_a_gpu(jobs: list[Any]) -> bool:
+    return torch.cuda.is_available() and any(job.device != "cpu" for job in jobs)
 
 
 def together(
@@ -53,9 +90,15 @@ def together(
     """Runs side by side, as many at once as there are processors, a thread each. work: what is done with each, in its
     process, where that is more than to run it; far: what is counted meanwhile, where that is more than epochs."""
     atonce = min(len(jobs), atonce or processors())
-    far = far or Far(sum(job.recipe.epochs for job in jobs), lambda: sum(epochs_of(job.folder) for job in jobs))
-    if atonce == 1 or (torch.cuda.is_available() and any(job.device != "cpu" for job in jobs)):  # it is shared badly
+    far = far or _epochs(jobs)
+    if atonce == 1 or _on_a_gpu(jobs):  # it is shared badly
         return _in_turn(jobs, work, far)
+    return _side_by_side(jobs, progress, atonce, work, far)
+
+
+def _side_by_side(
+    jobs: list[Any], progress: bool, atonce: int, work: Callable[[Any], Any] | None, far: "Far"
+) -> list[Fit]:
     with ProcessPoolExecutor(atonce, get_context("spawn"), initializer=_one_thread) as pool:
         futures = [pool.submit(work or _quietly, job) for job in jobs]
         try:
@@ -80,6 +123,11 @@ class Far:
     total: int
     done: Callable[[], int]
     each: Callable[[int], None] = lambda ended: None
+
+
+def _epochs(jobs: list[Any]) -> Far:
+    """By their logs."""
+    return Far(sum(job.recipe.epochs for job in jobs), lambda: sum(epochs_of(job.folder) for job in jobs))
 
 
 def _in_turn(jobs: list[Any], work: Callable[[Any], Any] | None, far: Far) -> list[Fit]:

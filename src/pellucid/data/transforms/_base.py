@@ -21,6 +21,11 @@ class Transform(Named, family="transforms"):
 
     stats: ClassVar[str] = "imagenet"  # whose mean and std: imagenet, data, or none
 
+    @property
+    def kept(self) -> float | None:
+        """The share of the resized side that a crop leaves in evaluation; none where pictures become squares whole."""
+        return None
+
     def picture(self, train: bool) -> object:
         """The v2 transform of the picture: uint8 in, uint8 or [0, 1] out."""
         raise NotImplementedError

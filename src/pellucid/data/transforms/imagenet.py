@@ -21,6 +21,10 @@ class ImageNet(Transform, name="imagenet"):
     crop: Annotated[float, Between(0.01, 1)] = 0.875  # the share of the resized side that is kept
     flip: bool = True
 
+    @property
+    def kept(self) -> float:
+        return self.crop
+
     def shorter(self) -> int:
         """The shorter side after resizing, before the crop."""
         return int(self.size / self.crop + 1e-6)
