@@ -40,7 +40,7 @@ matrix: $(UV)  ## the core and the contracts on every Python that is here
 	    if [ -z "$$python" ]; then echo "Python $$version is not on this machine: left out"; continue; fi; \
 	    echo "Python $$version"; \
 	    $(UV) venv --quiet --clear --python "$$python" .venv-$$version && \
-	    $(UV) pip install --quiet --python .venv-$$version -c constraints.txt -e . \
+	    $(UV) pip install --quiet --python .venv-$$version -c constraints.txt -e '.[segments,captum]' \
 	        pytest pytest-xdist hypothesis beartype && \
 	    OMP_NUM_THREADS=1 .venv-$$version/bin/python -m pytest -n $(WORKERS) tests/contracts || exit 1; \
 	    rm -rf .venv-$$version; \

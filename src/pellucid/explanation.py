@@ -349,7 +349,7 @@ def _targets(target: Target, n: int) -> list[Tensor | None]:
     """The k targets, each [n] or None for the predicted class."""
     if target is None:
         return [None]
-    if isinstance(target, int):
+    if isinstance(target, int) and not isinstance(target, bool):
         return [torch.full((n,), target)]
     wanted = torch.as_tensor(target)
     if wanted.is_floating_point() or wanted.dtype == torch.bool:

@@ -113,7 +113,7 @@ def fit(value: Any, annotation: Any) -> Any:
     if annotation is None or annotation is type(None):
         ok = value is None
     elif origin is Literal:
-        ok = any(value == a and type(value) is type(a) for a in args)
+        ok = any(type(value) is type(a) and value == a for a in args)
     elif annotation is bool:
         ok = isinstance(value, bool)
     elif annotation is int:

@@ -335,12 +335,14 @@ def test_list_knows_every_member_and_knob(run):
         assert [m["name"] for m in shelves[family]] == list(catalog(family))
         for member in shelves[family]:
             cls = catalog(family)[member["name"]]
-            knobs = pl.registry._annotations(cls)
+            annotated = pl.registry._annotations(cls)
+            knobs = {name.rstrip("_"): a for name, a in annotated.items()}
+            fields = {name.rstrip("_"): name for name in annotated}  # the knob `name` cannot be a field of that name
             assert {k["name"] for k in member["knobs"]} == set(knobs)
             assert member["paper"] == cls.paper
             assert member["says"]
             for knob in member["knobs"]:
-                takes, default = pl.knobs.describe(knobs[knob["name"]]), getattr(cls, knob["name"], None)
+                takes, default = pl.knobs.describe(knobs[knob["name"]]), getattr(cls, fields[knob["name"]], None)
                 assert knob["takes"] == takes
                 assert knob["python"] == (not pl.knobs.has_text(knobs[knob["name"]]))
                 if knob["default"] is not None:

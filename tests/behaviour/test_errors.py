@@ -34,6 +34,7 @@ from pellucid.show.contrast import contrast_sheet
 from pellucid.show.curves import CurveRow, curves
 from pellucid.show.sheet import Column, contact_sheet
 from pellucid.subject import Subject
+from tests.behaviour.error_cases_of_attention import OF_ATTENTION
 from tests.behaviour.error_cases_of_audit import OF_AUDIT
 from tests.behaviour.error_cases_of_cgc import OF_CGC
 from tests.behaviour.error_cases_of_commands import OF_COMMANDS
@@ -41,9 +42,12 @@ from tests.behaviour.error_cases_of_contrast import OF_CONTRAST
 from tests.behaviour.error_cases_of_data import OF_DATA
 from tests.behaviour.error_cases_of_ensemble import OF_ENSEMBLE
 from tests.behaviour.error_cases_of_faithfulness import OF_FAITHFULNESS
+from tests.behaviour.error_cases_of_inputs import OF_INPUTS
 from tests.behaviour.error_cases_of_localisation import OF_LOCALISATION
 from tests.behaviour.error_cases_of_measuring import OF_MEASURING
 from tests.behaviour.error_cases_of_objectives import OF_OBJECTIVES
+from tests.behaviour.error_cases_of_paths import OF_PATHS
+from tests.behaviour.error_cases_of_perturbation import OF_PERTURBATION
 from tests.behaviour.error_cases_of_robustness import OF_ROBUSTNESS
 from tests.behaviour.error_cases_of_text import OF_TEXT
 from tests.behaviour.error_cases_of_training import OF_TRAINING
@@ -51,6 +55,7 @@ from tests.behaviour.error_cases_of_training import OF_TRAINING
 FURTHER = (
     OF_DATA, OF_MEASURING, OF_LOCALISATION, OF_FAITHFULNESS, OF_ROBUSTNESS, OF_CONTRAST, OF_COMMANDS, OF_AUDIT,
     OF_OBJECTIVES, OF_CGC, OF_TEXT, OF_TRAINING, OF_ENSEMBLE,
+    OF_ATTENTION, OF_INPUTS, OF_PATHS, OF_PERTURBATION,
 )  # fmt: skip
 GOLDEN = Path(__file__).parent / "errors.txt"
 PACKAGE = Path(errors.__file__).parent

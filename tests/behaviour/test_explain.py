@@ -212,10 +212,17 @@ def test_signals(net):
     signal = nn.Sequential(nn.Conv1d(2, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(),
                            nn.Linear(4, 3)).eval()  # fmt: skip
     x = torch.randn(3, 2, 50)
-    for explainer in pl.catalog("explainers"):
-        text = explainer if explainer != "smooth" else "smooth:samples=2@gradient"
-        e = pl.explain(signal, x, text)
-        assert e.maps.shape == (3, 50), explainer
+    images_only = {"xrai"} & set(pl.catalog("explainers"))
+    attention = {name for name, cls in pl.catalog("explainers").items() if cls.group == "transformer"}
+    for name, cls in pl.catalog("explainers").items():
+        if name in attention | images_only | {"custom"}:
+            continue
+        text = f"{name}@gradient" if name == "smooth" else f"{name}@integrated-gradients" if name == "idgi" else name
+        e = pl.explain(signal, x, text if "of" in cls.__dataclass_fields__ else cls(**cls.quick))
+        assert e.maps.shape == (3, 50), name
+    for name in attention:
+        with pytest.raises(pl.errors.BadModel, match="attention"):
+            pl.explain(signal, x, name)
     one = pl.explain(signal, x, "grad-cam").overlay(0)
     several = pl.explain(signal, x, "grad-cam", ask=["logit", "contrast"], target=torch.tensor([[0, 1]] * 3)).overlay(0)
     assert several.width >= 4 * one.width >= 200

@@ -337,7 +337,7 @@ def test_patches_have_no_say_behind_the_last_attention():
             activation, gradient = subject.look(batch, score, path)
             assert activation.shape == (2, 48, 3, 5)
             assert gradient.any()
-        [A, B, C] = attention_gradients(subject, batch, [score])[2][0]
+        [[A, B, C]] = attention_gradients(subject, batch, [score])[2]
     assert not C[:, :, 1:].any()
     assert C[:, :, 0].any()
     assert B[:, :, 1:].any()

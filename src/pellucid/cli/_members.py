@@ -218,8 +218,8 @@ def _is_knob(node: ast.AnnAssign) -> bool:
 
 def _knob(name: str, file: _File, node: ast.AnnAssign) -> Knob:
     annotation = _annotation(node.annotation, file)
-    default = None if node.value is None else _default(node.value, file, annotation)
-    return Knob(name, knobs.describe(annotation), default, not knobs.has_text(annotation))
+    default = None if node.value is None or annotation is knobs.Rest else _default(node.value, file, annotation)
+    return Knob(name.rstrip("_"), knobs.describe(annotation), default, not knobs.has_text(annotation))
 
 
 def _default(value: ast.expr, file: _File, annotation: Any) -> str:

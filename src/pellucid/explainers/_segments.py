@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pellucid.errors import BadInput, need
+from pellucid.errors import BadInput, kind, need
 from pellucid.explainers._base import Between, Score, Subject
 from pellucid.explainers._baseline import Kind
 from pellucid.explainers._masking import values
@@ -75,13 +75,14 @@ class SegmentExplainer(RemovingExplainer):
         labels = self.labels(subject, images)
         counts = labels.flatten(1).amax(1).cpu() + 1
         draws = {k: self.draw(k, self.generator(subject, self.seed)) for k in sorted(set(counts.tolist()))}
-        there, needed = _padded([draws[k][0] for k in counts.tolist()], labels)
+        there, real = _padded([rows for rows, _ in draws.values()], labels)
+        drawn = torch.tensor([list(draws).index(k) for k in counts.tolist()], device=images.device)
         fade = self.fading(subject, images)
 
         def variant(i: Tensor, s: Tensor) -> Tensor:
-            return fade(i, there[i, s].gather(1, labels[i].flatten(1)).view(len(i), *labels.shape[1:]))
+            return fade(i, there[drawn[i], s].gather(1, labels[i].flatten(1)).view(len(i), *labels.shape[1:]))
 
-        answers = values(subject, images, scores, there.shape[1], variant, needed=needed)
+        answers = values(subject, images, scores, there.shape[1], variant, needed=real[drawn])
         maps: list[Tensor] = []
         for score, answer in zip(scores, answers, strict=True):
             found = torch.zeros(len(images), there.shape[2], dtype=torch.float64)
@@ -116,7 +117,10 @@ class SegmentExplainer(RemovingExplainer):
         return [self._fitting(one, size) for one in segments]
 
     def _fitting(self, segments: Tensor, size: tuple[int, int]) -> Tensor:
-        if segments.is_floating_point() or segments.numel() != size[0] * size[1]:
+        if not isinstance(segments, Tensor):
+            raise BadInput(f"a segment function of {self.name} gives {kind(segments)}; return a tensor {list(size)}.")
+        shape = (1, *segments.shape) if segments.ndim == 1 else tuple(segments.shape[-2:])
+        if segments.is_floating_point() or shape != size or segments.numel() != size[0] * size[1]:
             raise BadInput(
                 f"the segments of {self.name} are {segments.dtype} {list(segments.shape)}; give whole numbers "
                 f"{list(size)}, the segment of every pixel."
@@ -142,7 +146,7 @@ class SegmentExplainer(RemovingExplainer):
 
 
 def _padded(there: list[Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The variants of all images as one [n, m, k], and which of them there are [n, m]."""
+    """Several draws as one [d, m, k], and which of their variants there are [d, m]."""
     m, k = (max(one.shape[axis] for one in there) for axis in (0, 1))
     whole = torch.zeros(len(there), m, k, dtype=torch.bool)
     needed = torch.zeros(len(there), m, dtype=torch.bool)

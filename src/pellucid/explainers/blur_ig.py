@@ -73,7 +73,7 @@ class BlurIG(PathExplainer, name="blur-ig", paper="arXiv:2004.03383"):
 
     def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
         def gradient(x: Tensor) -> Tensor:
-            return subject.gradient(x, score.times(len(x) // len(images))).to(images)
+            return subject.gradient(x, score.times(len(x) // len(images)))
 
         return blur_ig(images, self._widths(), gradient, subject.copies(len(images)))
 

@@ -95,7 +95,8 @@ class Captum(Explainer, name="captum", paper="arXiv:2009.07896"):
         method = _Method(self.name_)
         batch = subject.given(images)
         x = batch.outward(images).detach().clone()
-        make, ask = method.options(self.rest, x, subject)
+        unheard = {"layer": self.layer} if self.layer and not method.layered else {}
+        make, ask = method.options({**self.rest, **unheard}, x, subject)
         path = subject.layers(images, self.layer)[0] if method.layered else ""
         if path:
             make["layer"] = subject.module(path)

@@ -44,6 +44,13 @@ class GradCAMAttention(Explainer, name="grad-cam-attention", paper="arXiv:2310.0
     cost = "F + b"
     linear = True
     linear_knobs = {"relu": False}
+    cite = """
+@inproceedings{lei2023lico,
+  title     = {{LICO}: Explainable Models with Language-Image {CO}nsistency},
+  author    = {Lei, Yiming and Li, Zilong and Li, Yangyang and Zhang, Junping and Shan, Hongming},
+  booktitle = {Advances in Neural Information Processing Systems},
+  year      = {2023},
+}"""
 
     relu: bool | None = None
     grid: tuple[int, int] | None = None

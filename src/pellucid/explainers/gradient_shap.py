@@ -91,7 +91,7 @@ class GradientSHAP(PathExplainer, name="gradient-shap", paper="arXiv:1705.07874"
         return gradient_shap(
             images,
             starts,
-            lambda x, copies: subject.gradient(x, score.times(copies)).to(images),
+            lambda x, copies: subject.gradient(x, score.times(copies)),
             u.tolist(),
             noise,
             subject.copies(len(images)),

@@ -71,7 +71,7 @@ class IntegratedGradients(PathExplainer, name="integrated-gradients", paper="arX
 
     def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
         def gradient(x: Tensor) -> Tensor:
-            return subject.gradient(x, score.times(len(x) // len(images))).to(images)
+            return subject.gradient(x, score.times(len(x) // len(images)))
 
         rule = quadrature(self.rule, self.steps)
         return integrated_gradients(images, self.start(subject, images), gradient, *rule, subject.copies(len(images)))
@@ -85,8 +85,8 @@ class IntegratedGradients(PathExplainer, name="integrated-gradients", paper="arX
         given = subject.laid(self.baseline)
         if isinstance(given, Tensor) and given.ndim == images.ndim and len(given) != 1:
             raise BadInput(
-                f"the baseline has shape {tuple(given.shape)}, which is {len(given)} images; "
-                f"integrated-gradients takes one for all, gradient-shap several."
+                f"the baseline has shape {tuple(given.shape)}, which is {len(given)} images; give one for all, or "
+                f"take gradient-shap, to which several may be given."
             )
         chance = self.generator(subject, self.seed)
         return baselines(given, self.space, self.sigma, images, subject.model, 1, chance)[0]

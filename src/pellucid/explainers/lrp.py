@@ -117,15 +117,15 @@ def _curved(call: Call) -> Any:
     with torch.no_grad():
         value = call(x.clone())  # a copy, for those in place
         least = torch.finfo(x.dtype).eps
-        ratio = value / (x + torch.where(x < 0, -least, least))
-    return answering(value, x * ratio)
+        ratio = value / (x + torch.where(x < 0, -least, least).to(x))
+    return call.left(answering(value, x * ratio))
 
 
 def _product(call: Call) -> Any:
     factors = sum(map(call.depends, tensors_of(call.args)))
-    return (
-        call(*_each(call.args, lambda x: _eased(x, 1 / factors) if call.depends(x) else x)) if factors > 1 else call()
-    )
+    if factors < 2:
+        return call()
+    return call.left(call(*_each(call.args, lambda x: _eased(x, 1 / factors) if call.depends(x) else x)))
 
 
 def _quotient(call: Call) -> Any:

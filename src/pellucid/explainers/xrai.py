@@ -125,7 +125,7 @@ class XRAI(Explainer, name="xrai", paper="arXiv:1906.02825"):
 
     steps: Count = 100
     rule: Rule = "gauss"
-    scales: tuple[int, ...] = (50, 100, 150, 250, 500, 1200)
+    scales: tuple[Count, ...] = (50, 100, 150, 250, 500, 1200)
     sigma: Annotated[float, Between(0)] = 0.8
     smallest: Count = 150
     side: Count | None = 224
@@ -146,7 +146,7 @@ class XRAI(Explainer, name="xrai", paper="arXiv:1906.02825"):
         """[n, h, w]: integrated gradients from the darkest and the brightest, of their mean the largest channel."""
 
         def gradient(x: Tensor) -> Tensor:
-            return subject.gradient(x, score.times(len(x) // len(images))).to(images)
+            return subject.gradient(x, score.times(len(x) // len(images)))
 
         rule, most = quadrature(self.rule, self.steps), subject.copies(len(images))
         flat = images.flatten(1)
@@ -163,7 +163,8 @@ class XRAI(Explainer, name="xrai", paper="arXiv:1906.02825"):
         side = None if self.side is None else (self.side, self.side)
         if side and side != image.shape[1:]:
             seen = interpolate(seen[None], side, mode="bicubic", antialias=True)[0]
-        pixels, found = seen.permute(1, 2, 0).numpy(), list[Tensor]()
+        pixels = seen.permute(1, 2, 0).numpy()
+        found = [torch.zeros(0, *image.shape[1:], dtype=torch.bool)]
         for scale in self.scales:
             labels = felzenszwalb(pixels, scale=scale, sigma=self.sigma, min_size=self.smallest, channel_axis=-1)
             # of the image's size, by the nearest pixel

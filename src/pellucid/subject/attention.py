@@ -20,7 +20,7 @@ The attention of a single query, such as that of a pooling head, is left as it i
 ([[[[0.5, 0.5], [0.5, 0.5]]]], [1.0, 0.0])
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -36,7 +36,7 @@ from pellucid.errors import BadModel
 from pellucid.maths.grids import Layout, fits, layout_of
 from pellucid.subject import Pass, Subject, Watched, precise, size_of
 from pellucid.subject.batch import Batch
-from pellucid.subject.functions import opened
+from pellucid.subject.functions import opened, placed
 from pellucid.subject.place import prefixes_of
 
 Grid = tuple[int, int] | None
@@ -90,16 +90,22 @@ def attentions(subject: Subject, images: Tensor, grid: Grid = None) -> tuple[Tok
 
 def attention_gradients(
     subject: Subject, images: Tensor, scores: Sequence[Any], grid: Grid = None, start: int = 0
-) -> tuple[Tokens, list[Tensor], list[list[Tensor]]]:
-    """A of the layers from `start` on, and for every score ∂score/∂A of them: one forward, and a way back a score."""
+) -> tuple[Tokens, list[Tensor], Iterator[list[Tensor]]]:
+    """A of the layers from `start` on, and for every score ∂score/∂A of them: one forward, and a way back a score, when
+    it is that one's turn. Those of several scores are never in memory together."""
     tokens = tokens_of(subject, images, grid)
     start = range(tokens.layers)[start]
     seen = subject.at(images, Attended.to(start))
     met = seen.leaves[start:]
     # "" as of the input: the way back is as long, and in a loop
     run = Pass(images, ("",) * len(met), seen.output, met)
-    gradients = [[precise(_by_image(g, len(images))) for g in each] for each in subject.pull(run, scores)]
-    return tokens, [precise(_by_image(A, len(images))) for A in met], gradients
+
+    def gradients() -> Iterator[list[Tensor]]:
+        for i, score in enumerate(scores):
+            [each] = subject.pull(run, [score], keep=i + 1 < len(scores))
+            yield [precise(_by_image(g, len(images))) for g in each]
+
+    return tokens, [precise(_by_image(A, len(images))) for A in met], gradients()
 
 
 class Attended(Watched):
@@ -136,6 +142,8 @@ class Attending(TorchFunctionMode):
                 return opened(func)(*args, **kwargs)
         if func is F.scaled_dot_product_attention:
             return self.attend(*args, **kwargs)
+        if func in PRODUCTS:
+            args, kwargs = placed(args, kwargs)
         place = self._weights(func, args)
         if place is not None and args[place].shape[-1] != args[place].shape[-2]:
             self.other += [args[place].shape[-2]] * (args[place].shape[-2] > 1)

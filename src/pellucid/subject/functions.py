@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 OPENED = ("torch.nn.functional", "torch.functional")
+OPERANDS = ("input", "query", "key", "value", "other", "mat2", "batch1", "batch2")  # in the order of their places
 CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 
 
@@ -45,6 +46,12 @@ class Call:
         """An argument that may be given by place or by name."""
         return self.args[place] if place < len(self.args) else self.kwargs.get(name, default)
 
+    def left(self, answer: Tensor) -> Tensor:
+        """The answer of a rule that did not write over its input, where a function in place has to leave it."""
+        name = getattr(self.func, "__name__", "")
+        in_place = name.startswith("__i") if name.endswith("__") else name.endswith("_")
+        return self.args[0].copy_(answer) if in_place else answer
+
 
 Rules = Mapping[str, Callable[[Call], Any]]
 
@@ -62,6 +69,8 @@ class _Exchanged(TorchFunctionMode):
                 return inner(*args, **kwargs)
         name = getattr(func, "__name__", "").strip("_")  # relu_ and __add__ are relu and add
         rule = self.rules.get(name)
+        if rule:
+            args, kwargs = placed(args, kwargs)
         call = Call(name, func, args, kwargs, self._depends, self.notes)
         output = rule(call) if rule else func(*args, **kwargs)
         if any(self._depends(t) for t in tensors_of((args, kwargs))):
@@ -86,6 +95,16 @@ def exchanged(rules: Rules) -> Generator[None]:
 def backwards(x: Tensor, factor: Tensor | float) -> Any:
     """The way back through x is multiplied; what is returned can `remove()` this."""
     return x.register_hook(lambda gradient: gradient * factor)
+
+
+def placed(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments with the operands in their places that were given by their names.
+
+    >>> placed((1,), {"alpha": 3, "other": 2})
+    ((1, 2), {'alpha': 3})
+    """
+    named = [kwargs[name] for name in OPERANDS if name in kwargs]
+    return (*args, *named), {name: value for name, value in kwargs.items() if name not in OPERANDS}
 
 
 def tensors_of(thing: Any) -> Iterator[Tensor]:

@@ -37,6 +37,7 @@ class Job:
     model: nn.Module | None = None  # given as an object
     own: Mapping[str, Any] = field(default_factory=dict)  # data, validation, objective that no text form gives
     folder: Path | None = None
+    passing: bool = False  # the folder goes when the call ends
     workers: int = 0
     progress: bool = False
     save_every: float = 60.0
@@ -174,7 +175,7 @@ def _finished(job: Job, known: dict[str, Any]) -> Fit:
 
 def _rescue(job: Job, loop: Loop, cause: BaseException) -> None:
     """What is done already stays: at an interruption a checkpoint, at a loss that is not finite its batch."""
-    if job.folder is None or not loop.fabric.is_global_zero or loop.fabric.world_size > 1:
+    if job.folder is None or job.passing or not loop.fabric.is_global_zero or loop.fabric.world_size > 1:
         return
     if isinstance(cause, KeyboardInterrupt):
         if not loop.torn:

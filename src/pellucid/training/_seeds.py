@@ -49,7 +49,8 @@ def several(job: Any, seeds: Sequence[int], way: str = "auto") -> list[Fit]:
         raise BadInput("several seeds need a new model each; give its text form, such as pellucid:wrn-28-2.")
     if job.folder is None:
         with tempfile.TemporaryDirectory() as folder:
-            return [replace_folder(fit) for fit in several(replace(job, folder=Path(folder)), seeds, way)]
+            passing = replace(job, folder=Path(folder), passing=True)
+            return [replace_folder(fit) for fit in several(passing, seeds, way)]
     jobs = [
         replace(job, plan=replace(job.plan, seed=seed), folder=job.folder / f"seed-{seed}", progress=False)
         for seed in seeds
