@@ -5,6 +5,7 @@ from unittest.mock import patch
 
 import pandas as pd
 import torch
+from PIL import Image
 
 from pellucid.cli.main import main
 from pellucid.engine._evaluate import _model_text
@@ -34,6 +35,12 @@ def command(*words):
 
 def evaluated(*words):
     return command("evaluate", "scenes:length=1", "--model", "pellucid:tiny-cnn", "--out", "+out", *words)
+
+
+def nobody(folder):
+    Image.new("RGB", (8, 8)).save(folder / "photo.png")
+    words = ("explain", "+photo.png", "-m", "pellucid:tiny-cnn", "-e", "all:quick", "-a", "contrast:against=99")
+    command(*words, "--out", "+out")(folder)
 
 
 def compared(*words, a=None, b=None, run=None, values=(1.0, 2.0)):
@@ -78,6 +85,7 @@ OF_COMMANDS = {
     "a bound without a number": evaluated("--fail-under", "insertion"),
     "a bound of what is not measured": evaluated("--fail-under", "insrtion=0.5"),
     "a bound of what has no better side": evaluated("--fail-under", "confidence=0.5"),
+    "all explainers, and none has an answer": nobody,
     "another choice of images": command("compare", "+a", "+b", "--by", "chance"),
     "results that are not there": command("compare", "+a", "+b"),
     "a folder of two unfinished runs": two_runs,

@@ -18,6 +18,7 @@ OF_PERTURBATION = {
     "parts of a volume": lambda folder: RISE().canvas(torch.rand(1, 1, 4, 4, 4)),
     "windows with gaps": lambda folder: explained("occlusion:window=4,stride=[4,5]"),
     "segments of another size": lambda folder: explained(FeatureAblation(segments=torch.zeros(8, 8, dtype=torch.long))),
+    "segments of no tensor": lambda folder: explained(FeatureAblation(segments=lambda image: None)),
     "segments of other images": lambda folder: explained(
         FeatureAblation(segments=torch.zeros(3, 16, 16, dtype=torch.long))),
 }  # fmt: skip

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from pellucid.cli import _everything, _members
+from pellucid.cli._run import Asked
 from pellucid.contracts.case import model
 from pellucid.explainers import Explainer
 from pellucid.questions import Question
@@ -152,3 +153,16 @@ def test_the_models_answer_stays_what_it_was():
         if explainer.name in ("gwar", "attention-rollout", "transformer-attribution", "grad-cam-attention", "gradient"):
             pl.explain(net, torch.rand(1, 3, 32, 32), explainer)
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+
+
+def test_where_nobody_has_an_answer_it_says_why(run, photo):
+    words = ("explain", photo, "-m", "pellucid:tiny-cnn:classes=4", "--size", "24", "-e", "all:quick")
+    code, _, err = run(*words, "--ask", "contrast:against=99")
+    assert code != 0
+    assert "no explainer has an answer" in err
+    assert "99" in err
+
+
+def test_contrasts_compare_what_nobody_has_clipped():
+    asked = Asked.read(["gwar", "grad-cam", "gwar:clamp=true"], None, [], None, None, contrasts=True)
+    assert [str(e) for e in asked.explainers] == ["gwar:clamp=false", "grad-cam:relu=false", "gwar:clamp=true"]

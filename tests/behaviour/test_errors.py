@@ -265,6 +265,7 @@ CASES = {
     "a target out of range": lambda: explain(target=3),
     "a negative target": lambda: explain(target=[0, -1]),
     "a target a half": lambda: explain(target=torch.tensor([0.5, 1.0])),
+    "a target that is true": lambda: explain(target=True),
     "three targets for two images": lambda: explain(target=[0, 1, 2]),
     "targets that run out": lambda: streamed(target=[0, 1, 2]),
     "a device that is not there": lambda: explain(device="cuda:99"),

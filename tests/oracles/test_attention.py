@@ -1,5 +1,7 @@
 """Attention, met in every library, and the maps made of it: by whole matrices, loops and plain autograd."""
 
+import weakref
+
 import pytest
 import timm
 import torch
@@ -659,3 +661,59 @@ def test_who_has_no_attention_over_the_grid(why):
     for explainer in ("attention-rollout", "gwar"):
         with pytest.raises(BadModel, match=why):
             pl.explain(net, batch, explainer, target=1)
+
+
+# --- models that are written or become otherwise ---------------------------------------------------------------------
+
+
+class Averaged(nn.Module):
+    """A class token that nobody reads: the patches are averaged."""
+
+    def __init__(self, by_name=False):
+        super().__init__()
+        torch.manual_seed(0)
+        self.by_name = by_name
+        self.patches, self.cls_token = nn.Conv2d(3, 8, 8, 8), nn.Parameter(torch.randn(1, 1, 8))
+        self.layers, self.head = nn.ModuleList(nn.Linear(8, 24) for _ in range(3)), nn.Linear(8, 5)
+
+    def forward(self, x):
+        y = self.patches(x).flatten(2).mT
+        y = torch.cat([self.cls_token.expand(len(y), -1, -1), y], 1)
+        for layer in self.layers:
+            q, k, v = layer(y)[:, None].chunk(3, -1)
+            A = (q @ k.mT).softmax(-1)
+            y = y + (torch.matmul(input=A, other=v) if self.by_name else A @ v)[:, 0]
+        return self.head(y[:, 1:].mean(1))
+
+
+def test_values_may_be_multiplied_by_name():
+    x = torch.randn(2, 3, 32, 32)
+    found = [pl.explain(Averaged(by_name), x, "gwar", target=1).maps for by_name in (False, True)]
+    assert torch.equal(*found)
+
+
+def test_what_is_read_is_found_again_when_a_head_of_zeros_has_learnt():
+    x, net = torch.randn(2, 3, 32, 32), Averaged()
+    learnt = net.head.weight.detach().clone()
+    nn.init.zeros_(net.head.weight)
+    assert not pl.explain(net, x, "gwar", target=1).maps.any()
+    net.head.weight.data.copy_(learnt)
+    assert torch.equal(*(pl.explain(m, x, "gwar", target=1).maps for m in (net, Averaged())))
+
+
+@pytest.mark.parametrize("text", ["grad-cam-attention", "transformer-attribution:start=-1", "gwar"])
+def test_a_block_may_be_taken_away(text):
+    x, net, fresh = torch.randn(2, 3, 32, 32), Averaged(), Averaged()
+    pl.explain(net, x, text, target=1)
+    del net.layers[2], fresh.layers[2]
+    assert torch.equal(*(pl.explain(m, x, text, target=1).maps for m in (net, fresh)))
+
+
+def test_gradients_of_several_scores_are_not_kept_together():
+    with undisturbed(net := Averaged(), 0):
+        subject, x = Subject(net), torch.randn(1, 3, 32, 32)
+        scores = [Question.make("logit").bind(net(x), torch.tensor([c]), net) for c in range(3)]
+        _, _, gradients = attention_gradients(subject, x, scores)
+        first = [weakref.ref(g) for g in next(gradients)]
+        next(gradients)
+        assert not any(ref() is not None for ref in first)

@@ -351,3 +351,9 @@ def test_saliency_says_that_it_has_no_signs(x):
     assert not bridge(net, x, "Saliency").signed
     assert bridge(net, x, "Saliency,abs=false").signed
     close(bridge(net, x, "Saliency,abs=false").raw, pl.explain(net, x, "gradient", target=TARGET).raw)
+
+
+def test_a_layer_is_not_overheard_by_who_has_none():
+    net, image = nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), torch.randn(1, 3, 2, 2)
+    with pytest.raises(UnknownName, match="has no argument layer"):
+        pl.explain(net, image, "captum:name=Saliency,layer=1")

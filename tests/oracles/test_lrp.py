@@ -394,3 +394,51 @@ def test_without_zennit_the_composites_say_so(monkeypatch):
     with pytest.raises(MissingExtra, match=r"pellucid\[lrp\]"), composite("epsilon-plus", 1e-6, mlp(), x(1, 3, 2, 2)):
         pass
     assert relevance(mlp(), x(1, 3, 2, 2), "lrp").any()  # ours needs nothing
+
+
+# --- half precision, names and functions in place --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["tiny-cnn", "tiny-vit"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision(name, dtype):
+    whole, half = (pl.explain(model(name, d), images(dtype=d), "lrp", target=1) for d in (torch.float32, dtype))
+    assert torch.cosine_similarity(whole.maps.flatten(1), half.maps.flatten(1)).min() > 0.9
+
+
+class Gate(nn.Module):
+    """A gate, written with and without writing over what comes in, and with operands by name."""
+
+    def __init__(self, way):
+        super().__init__()
+        torch.manual_seed(4)
+        self.way, self.conv, self.gate, self.head = way, nn.Conv2d(3, 5, 3), nn.Conv2d(3, 5, 3), nn.Linear(5, 4)
+
+    def forward(self, x):
+        y, g = self.conv(x), self.gate(x)
+        if self.way == "anew":
+            y = F.silu(y) * g.sigmoid()
+        elif self.way == "in place":
+            F.silu(y, inplace=True)
+            g.sigmoid_()
+            y.mul_(g)
+        else:
+            y = torch.mul(input=torch.nn.functional.silu(input=y), other=torch.sigmoid(input=g))
+        return self.head(y.mean((2, 3)))
+
+
+@pytest.mark.parametrize("way", ["in place", "by name"])
+def test_a_gate_in_place_or_by_name_is_the_same_gate(way):
+    found = [pl.explain(Gate(w), x(2, 3, 9, 9), "lrp:epsilon=0", target=1).raw for w in ("anew", way)]
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-7)
+
+
+def test_attention_by_name_is_the_same_attention():
+    q, k, v = x(3, 2, 4, 5, seed=6).requires_grad_().unbind()
+    seen = []
+    for ask in (lambda: F.scaled_dot_product_attention(q, k, v),
+                lambda: F.scaled_dot_product_attention(query=q, value=v, key=k)):  # fmt: skip
+        with exchanged(relevance_rules(0.0)):
+            answer = ask()
+        seen.append(torch.autograd.grad(answer.square().sum(), q, retain_graph=True)[0])
+    torch.testing.assert_close(*seen)

@@ -454,3 +454,35 @@ def test_regions_are_of_images():
     assert explain(net, torch.randn(2, 3, 20), "guided-ig:steps=2", target=0).maps.shape == (2, 20)
     assert explain(net, torch.randn(2, 3, 20), "blur-ig:steps=2", target=0).maps.shape == (2, 20)
     assert explain(net, torch.randn(2, 3, 20), "idgi@blur-ig:steps=2", target=0).maps.shape == (2, 20)
+
+
+# --- half precision ---------------------------------------------------------------------------------------------------
+
+
+class Sure(nn.Module):
+    """Sure of its first class: the gradient of a probability is below what float16 can say."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.head = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
+
+    def forward(self, x):
+        y = 3 * self.head(self.conv(x).relu().mean((2, 3)))
+        return y + torch.tensor([9.0, 0.0, 0.0, 0.0]).to(y)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["integrated-gradients:steps=6", "blur-ig:steps=6,sigma=4", "guided-ig:steps=6", "gradient-shap:samples=6",
+     "xrai:steps=2,scales=[10,50],side=none,smallest=20,dilate=1,least=5"],
+)  # fmt: skip
+def test_small_gradients_of_half_precision_are_not_lost(text):
+    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    whole, half = (pl.explain(net, x, text, ask="probability", target=0).maps for net in (Sure(), Sure().half()))
+    assert torch.cosine_similarity(whole.flatten(1), half.flatten(1)).min() > 0.99
+
+
+def test_without_any_scale_there_are_no_regions():
+    maps = pl.explain(Sure(), torch.randn(1, 3, 8, 8), "xrai:steps=2,scales=[]").maps
+    torch.testing.assert_close(maps, maps.mean().expand_as(maps))

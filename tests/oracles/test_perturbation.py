@@ -744,3 +744,23 @@ def test_what_goes_beside_the_image_goes_with_it():
 def test_public_rise_of_a_hand_computed_case():
     masks = torch.tensor([[[1.0, 0.0]], [[0.5, 0.0]]])
     assert rise(torch.tensor([[1.0, 4.0]]), masks).tolist() == [[[2.0, 2.5]]]  # (1 + 2) / 1.5; unseen: the mean
+
+
+def test_segments_of_another_orientation_are_refused():
+    sideways = torch.zeros(8, 6, dtype=torch.long)
+    net, image = nn.Sequential(nn.Flatten(), nn.Linear(144, 2)), torch.randn(1, 3, 6, 8)
+    with pytest.raises(BadInput, match="give whole numbers"):
+        pl.explain(net, image, LIME(segments=sideways, samples=3))
+    assert pl.explain(net, image, LIME(segments=sideways.T, samples=3)).maps.shape == (1, 6, 8)
+
+
+@pytest.mark.parametrize("made", [None, np.zeros((6, 8), int)])
+def test_a_segment_function_gives_a_tensor(made):
+    net, image = nn.Sequential(nn.Flatten(), nn.Linear(144, 2)), torch.randn(1, 3, 6, 8)
+    with pytest.raises(BadInput, match="return a tensor"):
+        pl.explain(net, image, LIME(segments=lambda _: made, samples=3))
+
+
+def test_segments_as_an_array_are_refused_by_name():
+    with pytest.raises(BadKnob, match="the knob segments of lime takes"):
+        LIME(segments=np.zeros((6, 8), int))

@@ -10,9 +10,11 @@ from torch import Tensor
 from pellucid.explainers import Explainer
 from pellucid.explainers._base import Group
 from pellucid.registry import catalog
+from pellucid.show.layout import MARGIN
 from pellucid.show.paragraphs import paragraphs
 from pellucid.show.sheet import Column, contact_sheet
 from pellucid.show.stacked import stacked
+from pellucid.show.text import font, wrapped
 
 WORDS = ("all", "all:quick")
 ACROSS = 8  # the most maps beside each other
@@ -84,6 +86,19 @@ def duration(seconds: float) -> str:
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
+def reasons(refused: Mapping[str, str], width: int) -> list[tuple[str, str]]:
+    """Who had no answer, and under them why; those of one reason together.
+
+    >>> reasons({"gwar": "no attention", "cam": "no head", "attention-rollout": "no attention"}, 400)
+    [('gwar, attention-rollout', ''), ('', 'no attention'), ('cam', ''), ('', 'no head')]
+    """
+    said: list[tuple[str, str]] = []
+    for why in dict.fromkeys(refused.values()):
+        names = ", ".join(name for name in refused if refused[name] == why)
+        said += [(line, "") for line in wrapped(names, font(11, bold=True), width - 2 * MARGIN)] + [("", why)]
+    return said
+
+
 def sheet_of_all(
     answers: Mapping[Explainer, Sequence[Column]],
     pictures: Sequence[Tensor | None],
@@ -103,5 +118,5 @@ def sheet_of_all(
         bands.append(("", contact_sheet(band, pictures, rows, saturate=saturate, outlines=outlines)))
     width = max(band.width for _, band in bands)
     if refused:
-        bands.append(("No answer", paragraphs(list(refused.items()), width)))
+        bands.append(("No answer", paragraphs(reasons(refused, width), width)))
     return stacked([*bands, ("", paragraphs([("", note)], width))])

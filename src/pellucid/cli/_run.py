@@ -66,7 +66,7 @@ class Asked:
         made = [Explainer.make(item) for text in named for item in grammar.read_list(text)]
         made += [one for text in everything for one in _everything.every(text.endswith(":quick"))]
         if contrasts:  # what is clipped cannot be compared with what is not
-            clips = {e: [k for k in ("relu", "rectify") if getattr(e, k, True) is None] for e in made}
+            clips = {e: [k for k in ("relu", "rectify", "clamp") if getattr(e, k, True) is None] for e in made}
             made = [e.but(**dict.fromkeys(clips[e], False)) for e in made]
         texts = CONTRASTS if contrasts else asks or ()
         questions = [Question.make(item) for text in texts for item in grammar.read_list(text)]
@@ -194,6 +194,9 @@ class Run:
                 raise type(error)(f"{files[0].path}: {error}") from None
             raise
         explanations = [answer for answer in answers if answer is not None]
+        if not explanations:
+            name, why = next(iter(self.refused.items()))
+            raise BadInput(f"no explainer has an answer; {name}: {why}")
         for i, file in enumerate(files):
             views = [view for e, explainer in explanations for view in self._views(e, explainer, i)]
             self._save(file, explanations[0][0].picture(i), views, output[i])

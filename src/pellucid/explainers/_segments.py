@@ -13,7 +13,7 @@ which a segment of one colour cannot be removed.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -116,7 +116,7 @@ class SegmentExplainer(RemovingExplainer):
             )
         return [self._fitting(one, size) for one in segments]
 
-    def _fitting(self, segments: Tensor, size: tuple[int, int]) -> Tensor:
+    def _fitting(self, segments: Any, size: tuple[int, int]) -> Tensor:
         if not isinstance(segments, Tensor):
             raise BadInput(f"a segment function of {self.name} gives {kind(segments)}; return a tensor {list(size)}.")
         shape = (1, *segments.shape) if segments.ndim == 1 else tuple(segments.shape[-2:])

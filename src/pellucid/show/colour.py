@@ -49,10 +49,33 @@ def limit_of(maps: Sequence[Tensor], saturate: float = 0.0) -> float:
     return float(np.quantile(values, 1 - saturate)) or float(values.max())
 
 
+def start_of(maps: Sequence[Tensor], signed: bool, limit: float) -> float:
+    """Where the scale of maps begins: zero, or the least value of those that are nowhere near it.
+
+    Such are RISE's, means of probabilities: from zero on they would all be of one colour.
+
+    >>> import torch
+    >>> [start_of([torch.tensor(values)], False, 0.9) for values in ([0.75, 0.9], [0.25, 0.9])]
+    [0.75, 0.0]
+    """
+    least = min(float(m.min()) for m in maps)
+    return least if not signed and limit / 2 < least < 0.999 * limit else 0.0  # what is all but constant stays so
+
+
+def number(value: float) -> str:
+    """Three digits, and powers of ten only where they are needed.
+
+    >>> number(1698.2), number(0.0123), number(4), number(12345678.0)
+    ('1700', '0.0123', '4', '1.23e+07')
+    """
+    text = f"{value:.3g}"
+    return f"{float(text):.0f}" if 1e3 <= abs(value) < 1e6 else text
+
+
 def scale_text(signed: bool, limit: float) -> str:
     """The scale as it is printed on a sheet.
 
     >>> scale_text(True, 0.0123), scale_text(False, 4)
     ('±0.0123', '0 to 4')
     """
-    return f"±{limit:.3g}" if signed else f"0 to {limit:.3g}"
+    return f"±{number(limit)}" if signed else f"0 to {number(limit)}"

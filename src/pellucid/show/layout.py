@@ -1,21 +1,22 @@
 """The layout of every sheet: rows of pictures, columns of maps under their explainers, and charts beside them.
 
 Maps of one explainer share one colour scale over all rows and columns; different explainers never do. The scale is
-printed under the explainer's name. A signed map anywhere makes the scale of its explainer signed.
+printed under the explainer's name. A signed map anywhere makes the scale of its explainer signed; where maps are far
+above zero everywhere, it begins at their least value.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image, ImageDraw
 from PIL.Image import Image as Picture
 from torch import Tensor
 
-from pellucid.show.colour import colours, limit_of
+from pellucid.show.colour import colours, limit_of, number, start_of
 from pellucid.show.outline import outlined
 from pellucid.show.overlay import plain, tile, tile_size
 from pellucid.show.text import font, line_height, wrapped
@@ -68,6 +69,14 @@ class Look:
     saturate: float = 0.0  # share of the strongest values that may lie beyond the ends of the scale
 
 
+class Scale(NamedTuple):
+    """The colours of an explainer's maps: from −limit or start, to limit."""
+
+    signed: bool
+    limit: float
+    start: float = 0.0
+
+
 @dataclass(eq=False)
 class Sheet:
     """Scales, sizes and places first; then the pixels."""
@@ -89,9 +98,11 @@ class Sheet:
         self.lefts = self._place()
         self._write_out()
 
-    def _scale(self, explainer: str) -> tuple[bool, float]:
+    def _scale(self, explainer: str) -> Scale:
         mine = [c for c in self.columns if c.explainer == explainer]
-        return any(c.signed for c in mine), limit_of([m for c in mine for m in c.maps], self.look.saturate)
+        signed, maps = any(c.signed for c in mine), [m for c in mine for m in c.maps]
+        limit = limit_of(maps, self.look.saturate)
+        return Scale(signed, limit, start_of(maps, signed, limit))
 
     def _size(self, i: int) -> tuple[int, int]:
         """Width and height of a row's tiles."""
@@ -154,7 +165,7 @@ class Sheet:
             if explainer in self.marks:
                 self.pen.rectangle((left, MARGIN, left + width - 1, MARGIN + RULE - 1), self.marks[explainer])
             self._write(lines, left, name, self.title)
-            self._bar(sheet, left, bar, min(width, 2 * self.side), *self.scales[explainer])
+            self._bar(sheet, left, bar, min(width, 2 * self.side), self.scales[explainer])
         for lines, left in zip(self.asks, self.lefts):
             self._write(lines, left, ask, self.body)
         for panel, lines, left in zip(self.panels, self.heads, self.lefts[len(self.columns) :], strict=True):
@@ -178,7 +189,8 @@ class Sheet:
         if row.picture is not None and not row.again:
             sheet.paste(outlined(plain(row.picture, size), row.outline), (self.first, top))
         for column, captions, left in zip(self.columns, self.captions, self.lefts):
-            map = tile(row.picture, column.maps[i], size, *self.scales[column.explainer], look.alpha)
+            signed, limit, start = self.scales[column.explainer]
+            map = tile(row.picture, column.maps[i] - start, size, signed, limit - start, look.alpha)
             sheet.paste(outlined(map, row.outline), (left, top))
             if captions:
                 self._write(captions[i], left, top + size[1] + 1, self.small, GREY)
@@ -186,13 +198,14 @@ class Sheet:
             if (drawing := panel.drawings[i]) is not None:
                 sheet.paste(drawing, (left, top - panel.inset[1]))
 
-    def _bar(self, sheet: Picture, left: int, top: int, width: int, signed: bool, limit: float) -> None:
+    def _bar(self, sheet: Picture, left: int, top: int, width: int, scale: Scale) -> None:
         """The colours from end to end, and the numbers at the ends."""
-        ramp = torch.linspace(-1.0 if signed else 0.0, 1.0, width).expand(10, -1)
-        sheet.paste(Image.fromarray(colours(ramp, signed, 1.0)), (left, top))
+        ramp = torch.linspace(-1.0 if scale.signed else 0.0, 1.0, width).expand(10, -1)
+        sheet.paste(Image.fromarray(colours(ramp, scale.signed, 1.0)), (left, top))
         self.pen.rectangle((left, top, left + width - 1, top + 9), outline="#bbbbbb")
-        places = [(left, f"−{limit:.3g}" if signed else "0", "la"), (left + width, f"{limit:.3g}", "ra")]
-        places += [(left + width // 2, "0", "ma")] if signed else []
+        end = number(scale.limit)
+        places = [(left, f"−{end}" if scale.signed else number(scale.start), "la"), (left + width, end, "ra")]
+        places += [(left + width // 2, "0", "ma")] if scale.signed else []
         for x, text, anchor in places:
             self.pen.text((x, top + 11), text, GREY, self.small, anchor)
 

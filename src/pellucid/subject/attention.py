@@ -21,7 +21,7 @@ The attention of a single query, such as that of a pooling head, is left as it i
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -222,10 +222,17 @@ def tokens_of(subject: Subject, images: Tensor, grid: Grid = None) -> Tokens:
     """How this model attends in images of this size; refuses one that has no attention over the whole image."""
     about = getattr(subject.output, "__code__", subject.output)  # a lambda is a new one in every call
     known = _found.setdefault(subject.model, {})
-    key = (tuple(images.shape[1:]), grid, about)
-    if key not in known:
-        known[key] = _probed(subject, images, grid)
-    return known[key]
+    parts = sum(1 for _ in subject.model.modules())  # blocks may have been taken away since
+    key = (tuple(images.shape[1:]), grid, about, parts)
+    if key in known:
+        return known[key]
+    found = _probed(subject, images, grid)
+    if found.read:
+        known[key] = found
+        return found
+    # a head that begins at zero reads nothing yet, and may read anything later
+    prefix, cells = found.layout.prefix, found.layout.grid[0] * found.layout.grid[1]
+    return replace(found, read=(0,) if prefix else tuple(range(cells)))
 
 
 def _probed(subject: Subject, images: Tensor, grid: Grid) -> Tokens:
@@ -238,9 +245,7 @@ def _probed(subject: Subject, images: Tensor, grid: Grid) -> Tokens:
     w = torch.randn(output.shape, generator=torch.Generator().manual_seed(0)).to(output)
     gradient = torch.autograd.grad(output, seen.met[-1], w, allow_unused=True)[0] if output.requires_grad else None
     heard = [] if gradient is None else _by_image(gradient, 1)[0].flatten(2).any(-1).any(0).nonzero().flatten().tolist()
-    patches = range(layout.prefix, seen.met[-1].shape[-1])
-    # a head that begins at zero reads nothing yet
-    return Tokens(len(seen.met), layout, tuple(heard or ([0] if layout.prefix else patches)))
+    return Tokens(len(seen.met), layout, tuple(heard))
 
 
 def _layout(model: nn.Module, seen: Attending, images: Tensor, grid: Grid) -> Layout:
