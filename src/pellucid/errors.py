@@ -102,7 +102,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = get_close_matches(word.lower(), lower, n=3, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(lower[name] for name in near)}?"
-    return f"there are {listed(known, 30)}." if known else "there are none."
+    return f"there are {listed(known, 24)}." if known else "there are none."
 
 
 def need(module: str, extra: str, wanted_by: str) -> ModuleType:

@@ -380,11 +380,45 @@ def test_the_box_is_that_of_the_pixels():
     card = Card("mine", (SIDE, SIDE), (0.4, 0.5, 0.6), (0.2, 0.25, 0.5))
     net = _carded(nn.Sequential(nn.Flatten(), nn.Linear(3, 2)), card)
     low, high = bounds(net, torch.zeros(2, 3, 1, 1))
-    torch.testing.assert_close(low[1].flatten(), torch.tensor([-2.0, -2.0, -1.2]))
-    torch.testing.assert_close(high[0].flatten(), torch.tensor([3.0, 2.0, 0.8]))
+    torch.testing.assert_close(low.flatten(), torch.tensor([-2.0, -2.0, -1.2]))
+    torch.testing.assert_close(high.flatten(), torch.tensor([3.0, 2.0, 0.8]))
     low, high = bounds(nn.Identity(), torch.tensor([1.0, 4.0, 2.0, 3.0]).view(2, 2, 1, 1))
-    assert low.flatten().tolist() == [1, 1, 2, 2]
-    assert high.flatten().tolist() == [4, 4, 3, 3]
+    assert low.flatten().tolist() == [1, 2]
+    assert high.flatten().tolist() == [4, 3]
+
+
+@pytest.mark.parametrize("gate", [torch.sigmoid, F.hardsigmoid, nn.Sigmoid()])
+def test_what_a_gate_lets_through_is_the_signals(gate):
+    """As by a constant in its place: a gate near zero would else have all the relevance, of either sign."""
+    torch.manual_seed(0)
+
+    class Gated(nn.Module):
+        def __init__(self, held):
+            super().__init__()
+            self.held, self.first, self.ask, self.last = held, nn.Conv2d(3, 4, 3), nn.Linear(4, 4), nn.Linear(4, 2)
+            nn.init.normal_(self.ask.bias, std=0.01)
+
+        def forward(self, x):
+            y = self.first(x).relu()
+            open = gate(self.ask(y.mean((2, 3)))[:, :, None, None])
+            return self.last((y * (open.detach() if self.held else open)).mean((2, 3)))
+
+    net, held = Gated(False).eval(), Gated(True).eval()
+    held.load_state_dict(net.state_dict())
+    x = torch.rand(2, 3, 8, 8)
+    maps = [pl.explain(one, x, "lrp", target=1).raw for one in (net, held)]
+    close(*maps, 1e-6)
+
+
+@pytest.mark.peer
+def test_the_box_fits_an_image_that_is_padded_first():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 8 * 8, 3)).eval()
+    padded = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), *net[2:]).eval()
+    padded[0].load_state_dict(net[1].state_dict())
+    x = torch.rand(2, 3, 8, 8)
+    maps = [pl.explain(one, x, "lrp:rule=epsilon-gamma-box", target=1).raw for one in (net, padded)]
+    close(*(m[:, :, 2:-2, 2:-2] for m in maps), 1e-5)  # at the border, zeros are or are not of the box
 
 
 def test_without_zennit_the_composites_say_so(monkeypatch):

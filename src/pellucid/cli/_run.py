@@ -27,7 +27,7 @@ from pellucid.explainers import Explainer
 from pellucid.explanation import Explanation, explain
 from pellucid.files import writable, write_atomically
 from pellucid.questions import Question
-from pellucid.show.colour import SATURATE, limit_of, scale_text
+from pellucid.show.colour import SATURATE, limit_of, scale_text, start_of
 from pellucid.show.contrast import CONTRASTS, contrast_sheet
 from pellucid.show.overlay import png, tile, tile_size
 from pellucid.show.progress import track
@@ -97,6 +97,7 @@ class View:
     signed: bool
     limit: float
     seconds: float
+    start: float = 0.0  # of an unsigned scale
 
 
 @dataclass(eq=False)
@@ -256,16 +257,17 @@ class Run:
         targets = e.target[i].reshape(-1) if e.target is not None else torch.full((len(maps),), -1)
         errors = None if e.error is None else e.error[i].reshape(-1, len(questions))
         limit, signed = limit_of([maps], SATURATE), bool(e.signed)
+        start = start_of([maps], signed, limit)
         seconds = e.seconds / len(e) / maps[..., 0, 0].numel()
         if not explainer.asked:
-            yield View(maps[0, 0], e.explainer, "none", None, 0, None, None, signed, limit, seconds)
+            yield View(maps[0, 0], e.explainer, "none", None, 0, None, None, signed, limit, seconds, start)
             return
         for q, question in enumerate(questions):
             for k in range(len(maps) if question.targeted else 1):
                 value = float(values[k, q])
                 target = int(targets[k]) if question.targeted else None
                 error = None if errors is None else _finite(float(errors[k, q]))
-                seen = (_finite(value), error, signed, limit, seconds)
+                seen = (_finite(value), error, signed, limit, seconds, start)
                 yield View(maps[k, q], e.explainer, str(question), target, k, *seen)
 
     # --- files -----------------------------------------------------------------------------------------------------
@@ -274,7 +276,7 @@ class Run:
         rows = [self._row(file, view, output) for view in views]
         for view, row in zip(views, rows, strict=True):
             size = tile_size(view.map if picture is None else picture)
-            image = tile(picture, view.map, size, view.signed, view.limit)
+            image = tile(picture, view.map - view.start, size, view.signed, view.limit - view.start)
             write_atomically(self.out / row["file"], png(image))
         self.rows += rows
         self.done += 1
@@ -316,7 +318,7 @@ class Run:
             "target_name": self._name(view.target),
             "value": view.value,
             "error": view.error,
-            "scale": scale_text(view.signed, view.limit),
+            "scale": scale_text(view.signed, view.limit, view.start),
             "seconds": round(view.seconds, 6),
             "file": _file_name(parts),
         }

@@ -9,7 +9,7 @@ functions answer for less or otherwise:
     ReLU, max-pooling, softmax              as ever
     GELU, SiLU, sigmoid and their like      c · f(x) / x: what comes in at one side goes out at the other
     LayerNorm, GroupNorm, RMSNorm, x / y    the scale is held fixed
-    x · y, both of them of the input        half to each
+    x · y, both of them of the input        half to each; where y is a gate, a sigmoid of something, all to x
 
 So of a network of ReLUs, with ε → 0, LRP is input × gradient, biases or not; without biases it conserves: Σ R = ⟨v, y⟩.
 Biases keep the relevance they absorb. Linear in the question: a contrast starts at v · y and is one way back.
@@ -21,9 +21,11 @@ rule=epsilon is all of this, and ours. The others are composites of zennit (LGPL
     epsilon-gamma-box         γ = ¼: what adds up counts more; the first by z^B, with the bounds of the pixels
     epsilon-alpha2-beta1      twice what adds up less once what takes away
 
-Traps: a sum in `forward` that is no module, such as a residual's, is known to zennit in torchvision's ResNets alone;
-elsewhere the composites count both branches in full. The same goes for attention. Its hooks see modules, so a network
-that writes `F.relu` needs rule=epsilon.
+Traps: a function without a rule here (exp, a power, a fused LSTM) answers by its plain gradient. c · f(x) / x is large
+where f(0) is not 0, as of softplus, or a sigmoid that is no gate: there nothing is promised for ε → 0. A sum in
+`forward` that is no module, such as a residual's, is known to zennit in torchvision's ResNets alone; elsewhere the
+composites count both branches in full. The same goes for attention. Its hooks see modules, so a network that writes
+`F.relu` needs rule=epsilon.
 
 The authors of LXT, the reference implementation of AttnLRP, state in their README that LRP is patented, and free for
 personal and scientific use. This is an implementation of our own, from the formulas; look into it before any
@@ -56,9 +58,11 @@ SUMS = (
     *(f"avg_pool{d}d" for d in (1, 2, 3)), *(f"adaptive_avg_pool{d}d" for d in (1, 2, 3)),
 )  # fmt: skip
 CURVED = (
-    "gelu", "silu", "hardswish", "mish", "elu", "celu", "selu", "softplus", "sigmoid", "hardsigmoid", "tanh",
-    "leaky_relu", "prelu", "hardtanh", "log_sigmoid", "softsign",
+    "gelu", "silu", "hardswish", "mish", "elu", "celu", "selu", "softplus", "tanh", "leaky_relu",
+     "prelu", "hardtanh", "log_sigmoid", "softsign",
 )  # fmt: skip
+GATES = ("sigmoid", "hardsigmoid")  # f(0) is not 0: what they let through is the other factor's
+GATE = object()
 PRODUCTS = ("mul", "rmul", "imul", "multiply", "matmul", "rmatmul", "mm", "bmm", "baddbmm", "einsum")
 QUOTIENTS = ("div", "truediv", "itruediv", "divide", "true_divide")
 
@@ -93,13 +97,15 @@ def relevance_rules(epsilon: float) -> Rules:
         return output
 
     def batch_norm(call: Call) -> Any:
-        if alone := call.notes.get(call.args[0]):
+        alone = call.notes.get(call.args[0])
+        if alone not in (None, GATE):
             alone.remove()  # a map and the BatchNorm behind it are one
         return damped(call)
 
     return {
         **dict.fromkeys((*MAPS, *SUMS), damped),
         **dict.fromkeys(CURVED, _curved),
+        **dict.fromkeys(GATES, _gate),
         **dict.fromkeys(PRODUCTS, _product),
         **dict.fromkeys(QUOTIENTS, _quotient),
         "batch_norm": batch_norm,
@@ -121,11 +127,29 @@ def _curved(call: Call) -> Any:
     return call.left(answering(value, x * ratio))
 
 
+def _gate(call: Call) -> Any:
+    output = _curved(call)
+    if call.depends(call.args[0]):
+        call.notes[output] = GATE
+    return output
+
+
 def _product(call: Call) -> Any:
-    factors = sum(map(call.depends, tensors_of(call.args)))
-    if factors < 2:
+    factors = [x for x in tensors_of(call.args) if call.depends(x)]
+    gates = [x for x in factors if call.notes.get(x) is GATE]
+    if len(factors) < 2:
         return call()
-    return call.left(call(*_each(call.args, lambda x: _eased(x, 1 / factors) if call.depends(x) else x)))
+    if 0 < len(gates) < len(factors):
+        heard = len(factors) - len(gates)
+        return call.left(call(*_each(call.args, lambda x: _shared(call, x, heard))))
+    return call.left(call(*_each(call.args, lambda x: _eased(x, 1 / len(factors)) if call.depends(x) else x)))
+
+
+def _shared(call: Call, x: Any, heard: int) -> Any:
+    """A factor among those that are heard: a gate is not."""
+    if not call.depends(x):
+        return x
+    return x.detach() if call.notes.get(x) is GATE else _eased(x, 1 / heard)
 
 
 def _quotient(call: Call) -> Any:
@@ -203,14 +227,15 @@ def composite(rule: str, epsilon: float, model: nn.Module, images: Tensor) -> Ge
 
 
 def bounds(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Black and white as the model sees them; where nobody knows, each image's darkest and brightest."""
+    """Black and white as the model sees them; where nobody knows, each image's darkest and brightest. A cell each: the
+    first convolution may find the image padded."""
     card, shape = card_of(model), (-1, *[1] * (images.ndim - 2))
     if card is not None and len(card.mean) == images.shape[1]:
         mean, std = (torch.tensor(v, dtype=torch.float64).view(shape) for v in (card.mean, card.std))
         ends = [((pixel - mean) / std)[None].to(images) for pixel in (0.0, 1.0)]
     else:
         ends = [f(images.flatten(1), 1).view(-1, 1, *shape[1:]) for f in (torch.amin, torch.amax)]
-    return ends[0].expand_as(images), ends[1].expand_as(images)
+    return ends[0], ends[1]
 
 
 @dataclass(frozen=True)

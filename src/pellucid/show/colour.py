@@ -72,10 +72,10 @@ def number(value: float) -> str:
     return f"{float(text):.0f}" if 1e3 <= abs(value) < 1e6 else text
 
 
-def scale_text(signed: bool, limit: float) -> str:
+def scale_text(signed: bool, limit: float, start: float = 0.0) -> str:
     """The scale as it is printed on a sheet.
 
-    >>> scale_text(True, 0.0123), scale_text(False, 4)
-    ('±0.0123', '0 to 4')
+    >>> scale_text(True, 0.0123), scale_text(False, 4), scale_text(False, 0.9, 0.75)
+    ('±0.0123', '0 to 4', '0.75 to 0.9')
     """
-    return f"±{number(limit)}" if signed else f"0 to {number(limit)}"
+    return f"±{number(limit)}" if signed else f"{number(start)} to {number(limit)}"

@@ -75,7 +75,8 @@ class _Exchanged(TorchFunctionMode):
         output = rule(call) if rule else func(*args, **kwargs)
         if any(self._depends(t) for t in tensors_of((args, kwargs))):
             for tensor in tensors_of(output):
-                self.dependent[tensor] = True
+                if tensor.requires_grad:  # what was detached has no way back
+                    self.dependent[tensor] = True
         return output
 
     def _depends(self, thing: Any) -> bool:
