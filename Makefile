@@ -8,7 +8,7 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 FAST := tests/contracts src/pellucid
 WORKERS := auto
 
-.PHONY: help setup demo test check bench matrix docs
+.PHONY: help setup demo test check bench matrix docs parity picture
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -46,9 +46,16 @@ matrix: $(UV)  ## the core and the contracts on every Python that is here
 	    rm -rf .venv-$$version; \
 	done
 
-docs: $(VENV)/.dev  ## the picture of the README
+docs: $(VENV)/.dev  ## the documentation, into docs/_build/html; a warning is an error, and nothing is fetched
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+parity: $(VENV)/.dev  ## what other libraries say of the same pictures, measured anew, into docs/parity.json
+	OMP_NUM_THREADS=1 $(BIN)/python docs/parity.py
+
+picture: $(VENV)/.dev  ## the pictures of the README and of the documentation; a few minutes
 	$(BIN)/pellucid demo --out demo
 	$(BIN)/python -c "from PIL import Image; Image.open('demo/sheet.png').save('docs/demo.jpg', quality=85, subsampling=0)"
+	$(BIN)/python docs/gallery.py
 
 $(VENV)/bin/python: | $(UV)
 	$(UV) venv --quiet --python '>=3.11' $(VENV)

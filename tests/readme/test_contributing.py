@@ -18,15 +18,28 @@ SOURCE = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL).group(1)
 
 
 @pytest.fixture
-def added(tmp_path, monkeypatch):
+def one_more_file(tmp_path, monkeypatch):
+    """Adds a member to a family, as a file in its folder would; its name."""
+    modules = []
+
+    def add(family, name, source):
+        home, path = getattr(pl, family), tmp_path / f"{name.replace('-', '_')}.py"
+        path.write_text(source, encoding="utf-8")
+        files = registry._files
+        monkeypatch.setattr(registry, "_files", lambda f: files(f) + ([path] if f == family else []))
+        monkeypatch.setattr(home, "__path__", [*home.__path__, str(tmp_path)])
+        modules.append(f"{home.__name__}.{path.stem}")
+        return name
+
+    yield add
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def added(one_more_file):
     """The example as one more file of the family."""
-    path = tmp_path / "squared_gradient.py"
-    path.write_text(SOURCE, encoding="utf-8")
-    files = registry._files
-    monkeypatch.setattr(registry, "_files", lambda f: files(f) + ([path] if f == "explainers" else []))
-    monkeypatch.setattr(pl.explainers, "__path__", [*pl.explainers.__path__, str(tmp_path)])
-    yield "squared-gradient"
-    sys.modules.pop("pellucid.explainers.squared_gradient", None)
+    return one_more_file("explainers", "squared-gradient", SOURCE)
 
 
 def test_one_file_is_enough(added):
@@ -57,15 +70,9 @@ METRIC = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)[1]
 
 
 @pytest.fixture
-def metric(tmp_path, monkeypatch):
+def metric(one_more_file):
     """The second example as one more file of its family."""
-    path = tmp_path / "top_mass.py"
-    path.write_text(METRIC, encoding="utf-8")
-    files = registry._files
-    monkeypatch.setattr(registry, "_files", lambda f: files(f) + ([path] if f == "metrics" else []))
-    monkeypatch.setattr(pl.metrics, "__path__", [*pl.metrics.__path__, str(tmp_path)])
-    yield "top-mass"
-    sys.modules.pop("pellucid.metrics.top_mass", None)
+    return one_more_file("metrics", "top-mass", METRIC)
 
 
 def test_a_metric_takes_one_file_too(metric):
@@ -79,15 +86,9 @@ OBJECTIVE = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)[2]
 
 
 @pytest.fixture
-def objective(tmp_path, monkeypatch):
+def objective(one_more_file):
     """The third example as one more file of its family."""
-    path = tmp_path / "confidence_penalty.py"
-    path.write_text(OBJECTIVE, encoding="utf-8")
-    files = registry._files
-    monkeypatch.setattr(registry, "_files", lambda f: files(f) + ([path] if f == "objectives" else []))
-    monkeypatch.setattr(pl.objectives, "__path__", [*pl.objectives.__path__, str(tmp_path)])
-    yield "confidence-penalty"
-    sys.modules.pop("pellucid.objectives.confidence_penalty", None)
+    return one_more_file("objectives", "confidence-penalty", OBJECTIVE)
 
 
 def test_an_objective_takes_one_file_too(objective):

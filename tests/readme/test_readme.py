@@ -20,6 +20,8 @@ from tests.formats.fixtures import FORMATS
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
+FEW = "subset:every=25@digits"
+
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
@@ -41,7 +43,7 @@ def without_weights(name, **options):
 
 
 def test_the_python_example_runs(photo):
-    first, second, third, fourth, fifth = blocks("python")
+    first, second, third, examples, fourth, fifth = blocks("python")
     assert len(first.strip().splitlines()) == 5
     names = {"Image": Image}
     with patch.object(pl, "load_model", without_weights, create=True):
@@ -53,6 +55,8 @@ def test_the_python_example_runs(photo):
     quick = 'explainers="grad-cam", metrics="ch", checks=0'
     exec(third.replace('split=test").sentence', f'split=test", {quick}).sentence'), names)
     assert len(names["scores"]) == len(names["images"])
+    exec(examples.replace('"digits"', f'"{FEW}"').replace("first=500", "first=50"), names)
+    assert names["w"].shape == (8, 50)
     labels = names["labels"].clamp(0, 9)
     small = load_model("torchvision:resnet18", num_classes=10, weights=None)
     names |= {"torch": torch, "model": small, "labels": labels, "class_names": [f"bird {i}" for i in range(10)]}
@@ -70,7 +74,9 @@ def test_the_commands_run(photo):
 
     commands = [line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
     ours = [shlex.split(line) for line in commands if line.startswith("pellucid ")]
-    assert {words[1] for words in ours} == {"explain", "data", "list", "cite", "evaluate", "compare", "audit", "train"}
+    assert {words[1] for words in ours} == {
+        "explain", "data", "list", "cite", "evaluate", "compare", "audit", "train", "influence", "latents",
+    }  # fmt: skip
     pl.save_model(without_weights("timm:resnet10t"), "birds.safetensors")
     failing = {"audit": 1}  # --fail-under, on random weights
     for words in ours:
@@ -78,10 +84,9 @@ def test_the_commands_run(photo):
         words += ["--weights", "none"] if words[1] == "explain" else []
         words += ["-e", "grad-cam", "-m", "ch", "--checks", "0"] if words[1] == "audit" else []
         if words[1] == "train":
-            words = [w.replace("correlation=0.8", "correlation=0.8,length=64,size=32") for w in words] + [
-                "--epochs",
-                "1",
-            ]
+            words = [w.replace("correlation=0.8", "correlation=0.8,length=64,size=32") for w in words]
+            words += ["--epochs", "1"]
+        words = [FEW if w == "digits" else w for w in words]
         if words[1] == "compare":
             shutil.copytree("runs/a", "runs/b")
         result = CliRunner().invoke(app, words[1:])
