@@ -1,62 +1,32 @@
 """What `pellucid evaluate` says: the model's own numbers, a table of the explainers, what can be told apart."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pellucid
-from pellucid.cli import _verdicts
 from pellucid.cli._bounds import Bound
 from pellucid.cli._console import console, note
-from pellucid.cli._measured import ARROWS, entry, interval, is_control, valued
+from pellucid.report import verdicts
+from pellucid.report.measured import OWN, Measured
+from pellucid.report.words import ARROWS, entry, interval, is_control, valued
 from pellucid.results import Results
 from pellucid.results.plain import as_text
-from pellucid.results.statistics import wilson
-
-OWN = {"accuracy": "accuracy", "accuracy:k=5": "top-5", "confidence": "confidence"}
-TOP = 5
 
 
-class Report:
+class Report(Measured):
     """Of results that are complete."""
 
     def __init__(self, results: Results, bounds: Sequence[Bound], out: Path, model: str, outputs: int) -> None:
-        self.results, self.out, self.loaded_as, self.outputs = results, out, model, outputs
-        found = results.summary().to_dict("records")
-        self.rows: list[dict[str, Any]] = [{str(key): value for key, value in row.items()} for row in found]
-        for row in self.rows:
-            self._by_wilson(row)
+        super().__init__(results, outputs)
+        self.out, self.loaded_as = out, model
         self.failed = [said for bound in bounds for said in bound.broken_by(self.rows)]
-
-    def _by_wilson(self, row: dict[str, Any]) -> None:
-        """The interval of a share, where it is one: ties count in parts."""
-        if row["metric"] not in ("accuracy", "accuracy:k=5"):
-            return
-        frame: Any = self.results.frame
-        values: Any = frame[(frame["explainer"] == "none") & (frame["metric"] == row["metric"])]["value"].dropna()
-        if len(values) and values.isin((0.0, 1.0)).all():
-            share = wilson(int(values.sum()), len(values))
-            row["low"], row["high"] = share.low, share.high
 
     @property
     def model(self) -> str:
         """The file it came from, and what it is."""
         name = str(self.results.frame["model"].iloc[0]) if len(self.results) else self.loaded_as
         return name if name.startswith(f"{self.loaded_as} ") else f"{self.loaded_as}: {name}"
-
-    @property
-    def samples(self) -> int:
-        frame: Any = self.results.frame
-        return int(frame["sample"].nunique())
-
-    @cached_property
-    def bests(self) -> list[_verdicts.Verdict]:
-        return _verdicts.bests(self.results, self.rows)
-
-    @cached_property
-    def from_chance(self) -> list[_verdicts.Verdict]:
-        return _verdicts.from_chance(self.results, self.rows)
 
     def print(self, as_json: bool) -> None:
         """All of it on standard output; what failed on standard error."""
@@ -92,20 +62,10 @@ class Report:
         lines = [
             ("model", self.model),
             ("data", f"{first['data']} · {self.samples:,} samples · {explains} is explained"),
-            ("", self._own()),
+            ("", self.own),
         ]
         for name, line in lines:
             console().print(Text(f"{name:<7}", "bold").append(line, "not bold"), soft_wrap=True)
-
-    def _own(self) -> str:
-        """Accuracy, top-5 where it says more, confidence."""
-        said = []
-        for row in self.rows:
-            known = row["explainer"] == "none" and row["metric"] in OWN and row["n"]
-            if known and not (row["metric"] == "accuracy:k=5" and 0 < self.outputs <= TOP):
-                mean, where = valued(row["mean"], row["metric"]), interval(row["low"], row["high"], row["metric"])
-                said.append(f"{OWN[row['metric']]} {mean} ({where})")
-        return " · ".join(said) or "no accuracy and no confidence: no classifier, or no labels"
 
     def _table(self) -> None:
         from rich.table import Table
@@ -139,11 +99,13 @@ class Report:
         from rich.text import Text
 
         lines = [verdict.sentence() for verdict in self.bests]
-        warned = _verdicts.warning(self.from_chance)
+        warned = verdicts.warning(self.from_chance)
         if lines:
             console().print(Text("\nThe best and the second", "bold"))
         for line in lines:
             console().print(Text(line))
         if warned:
             console().print(Text(f"\n{warned}", "yellow"))
-        console().print(Text(f"\nresults.csv, summary.csv, run.json: {self.out}"), soft_wrap=True)
+        console().print(
+            Text(f"\nresults.csv, summary.csv, run.json: {self.out}\nOpen {self.out / 'report.html'}"), soft_wrap=True
+        )

@@ -41,8 +41,10 @@ Frame = Any  # pandas' own types are of little help
 class Results:
     """Rows, in the order of their tasks and samples."""
 
-    def __init__(self, frame: "Frame | Callable[[], Frame]") -> None:
+    def __init__(self, frame: "Frame | Callable[[], Frame]", folder: Path | None = None) -> None:
         self._given = frame
+        self.folder = folder
+        """Where they were measured into, with the pictures that were kept; None of rows that are put together."""
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -62,7 +64,24 @@ class Results:
         return f"Results({len(f)} rows · {f['sample'].nunique()} samples · {listed(f['metric'].unique(), 6)})"
 
     def _repr_html_(self) -> str:
-        return self.summary().to_html(index=False, float_format="{:.4g}".format)
+        """A notebook shows what was measured, with intervals."""
+        from pellucid.notebook import card, table
+
+        found: Any = self.summary()
+        rows = [[*(str(row[c]) for c in found.columns[:-7]), f"{row['mean']:.4g}", f"{row['low']:.4g} to "
+                 f"{row['high']:.4g}", f"{row['n']:,}", f"{row['undefined']:,}"]
+                for row in found.to_dict("records")]  # fmt: skip
+        heads = [*map(str, found.columns[:-7]), "mean", "95 % interval", "n", "undefined"]
+        f = self._rows
+        said = f"{f['sample'].nunique():,} samples · {listed(f['data'].unique(), 2)} · {listed(f['model'].unique(), 2)}"
+        return card("Results", [said], table(heads, rows, left=len(heads) - 4))
+
+    def explore(self) -> Any:
+        """The maps that were kept, in a notebook: strength, choice of explainers and questions, values under the
+        pointer. Of what `pl.evaluate(…, out=FOLDER)` measured, or `pl.Results.load(FOLDER)` read."""
+        from pellucid.report.notebook import explored  # from above: only who looks needs it
+
+        return explored(self)
 
     def only(self, **wanted: Any) -> "Results":
         """The rows with these values: only(explainer="grad-cam", metric=["ch", "sch"])."""
@@ -77,7 +96,7 @@ class Results:
                 there = sorted(map(str, frame[column].unique()))
                 raise UnknownName(f"no row has {column} {missing[0]}; {did_you_mean(str(missing[0]), there)}")
             frame = frame[frame[column].astype(str).isin([str(v) for v in known])]
-        return Results(frame.reset_index(drop=True))
+        return Results(frame.reset_index(drop=True), self.folder)
 
     @classmethod
     def together(cls, runs: Iterable["Results"]) -> "Results":
@@ -201,7 +220,7 @@ class Results:
         path = Path(folder)
         if path.suffix == ".parquet":
             try:
-                return cls(pd.read_parquet(path))
+                return cls(pd.read_parquet(path), path.parent)
             except (OSError, ValueError, pa.ArrowException) as cause:
                 raise BadFile(
                     f"{path} cannot be read as results ({str(cause).splitlines()[0]}); write it again."
@@ -220,7 +239,7 @@ class Results:
     @classmethod
     def of(cls, store: Store, tasks: Sequence[str]) -> "Results":
         """The rows of some tasks of a store, each sample once."""
-        return cls(lambda: _frame(store, tasks))
+        return cls(lambda: _frame(store, tasks), None if store.folder is None else store.folder.parent)
 
 
 def _frame(store: Store, tasks: Sequence[str]) -> Frame:
