@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pellucid import data as data
     from pellucid import explainers as explainers
+    from pellucid import influences as influences
     from pellucid import metrics as metrics
     from pellucid import networks as networks
     from pellucid import objectives as objectives
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pellucid.engine import agreement as agreement
     from pellucid.engine import audit as audit
     from pellucid.engine import evaluate as evaluate
+    from pellucid.engine import influence as influence
     from pellucid.engine import measure as measure
     from pellucid.engine import sanity_sheet as sanity_sheet
     from pellucid.errors import PellucidError as PellucidError
@@ -53,6 +55,8 @@ _HOME = {  # where each public name lives; a module is its own home
     "explain": "explanation",
     "explainers": "",
     "fit": "training",
+    "influence": "engine",
+    "influences": "",
     "load_model": "networks",
     "measure": "engine",
     "metrics": "",

@@ -135,6 +135,16 @@ class Explanation:
         limit = float(self.maps.detach().abs().max())
         return png(strip([self.overlay(i, limit=limit) for i in range(min(len(self), 8))]))
 
+    def _repr_html_(self) -> str:
+        """The same, with what it is; the picture alone where there is nothing to show."""
+        from pellucid.notebook import card, image
+
+        asked = self.ask if isinstance(self.ask, str) else ", ".join(self.ask)
+        said = f"{self.explainer} · {asked} · maps {list(self.maps.shape)} · {self.model}"
+        shown = min(len(self), 8)
+        body = image(self._repr_png_(), f"{self.explainer} of {shown} of {len(self)} samples") if shown else ""
+        return card("Explanation", [said], body)
+
     def __repr__(self) -> str:
         return f"Explanation({self.explainer} · {self.ask} · maps {tuple(self.maps.shape)} · {self.model})"
 
@@ -298,7 +308,8 @@ def _stream(
         n = len(batch.given)
         cut = slice(done, done + n)
         here = target if per_sample is None else per_sample[cut]
-        yield _explain(model, batch, here, options, False, [q.part(cut, None) for q in options.questions])
+        now = replace(options, explainer=options.explainer.part(cut, None))
+        yield _explain(model, batch, here, now, False, [q.part(cut, None) for q in options.questions])
         done += n
 
 
@@ -339,7 +350,7 @@ def _explain(
             try:
                 cut = slice(first, first + rows)
                 here = [t if t is None else t[cut] for t in targets]
-                parts.append(_answer(subject, piece, here, [q.part(cut, n) for q in questions], options))
+                parts.append(_answer(subject, piece, here, [q.part(cut, n) for q in questions], options, cut, n))
             finally:
                 subject.forget()
     return _gathered(parts, batch, model, options, time.perf_counter() - start)
@@ -446,11 +457,18 @@ class _Part:
 
 
 def _answer(
-    subject: Subject, batch: Batch, targets: list[Tensor | None], questions: list[Question], options: _Options
+    subject: Subject,
+    batch: Batch,
+    targets: list[Tensor | None],
+    questions: list[Question],
+    options: _Options,
+    rows: slice,
+    n: int,
 ) -> _Part:
     explainer, images = options.explainer, batch.images
     subject.batch = batch
-    picked = explainer.picked(subject, images)
+    told = explainer.picked(subject, images)
+    picked = told.part(rows, n)
     output = subject.clean(batch, picked.at(subject, images))
     with torch.no_grad():
         scores = [q.bind(output, t, subject.embed) for t in targets for q in questions]
@@ -461,7 +479,7 @@ def _answer(
         owed = [picked.owes(subject, images, score) for score in scores]
     maps = [_shown(explainer, r, images) for r in raw]
     raw = [batch.outward(r) if r.shape == images.shape else r for r in raw]
-    return _Part(raw, maps, scores, owed, picked)
+    return _Part(raw, maps, scores, owed, told)
 
 
 def _shown(explainer: Explainer, raw: Tensor, images: Tensor) -> Tensor:

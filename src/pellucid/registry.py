@@ -206,8 +206,9 @@ class Catalog(Mapping[str, type[Named]]):
         if not isinstance(place, str):
             return self._from_outside(place)
         module = importlib.import_module(place)
+        mine = (self.family, name)  # a file may import a member of another family
         for thing in vars(module).values():
-            if inspect.isclass(thing) and issubclass(thing, Named) and thing.name == name:
+            if inspect.isclass(thing) and issubclass(thing, Named) and (thing.family, thing.name) == mine:
                 return thing
         raise TypeError(f"the file {place} defines no class with name={name!r}.")
 

@@ -1,6 +1,7 @@
 """evaluate and compare: files, tables, exit codes, what two runs can be told apart by."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +14,11 @@ import torch
 from PIL import Image
 
 import pellucid as pl
-from pellucid.cli import _bounds, _comparison, _evaluation, _measured, _verdicts
+from pellucid.cli import _bounds, _comparison, _evaluation
 from pellucid.cli._report import Report
 from pellucid.engine import _evaluate
+from pellucid.report import verdicts
+from pellucid.report.words import number
 from pellucid.results import Results
 from pellucid.results.plain import plain
 from pellucid.results.store import Store
@@ -53,7 +56,7 @@ def test_evaluate_prints_a_table_and_writes_its_files(run, tmp_path):
     assert code == 0, err
     folder = tmp_path / "evaluation"
     assert {path.name for path in folder.iterdir()} == {
-        "parts", "results.parquet", "results.csv", "summary.csv", "run.json"
+        "parts", "results.parquet", "results.csv", "summary.csv", "run.json", "report.json", "report.html", "pictures"
     }  # fmt: skip
     assert "accuracy" in out
     assert "top-5" not in out  # of four classes it says nothing
@@ -153,8 +156,10 @@ def test_other_processes_of_torchrun_say_and_write_nothing(run, tmp_path, monkey
     """The second of two, when the first has done its share already."""
     monkeypatch.setenv("RANK", "0")
     assert run("evaluate", DATA, *TINY, *QUICK)[0] == 0
-    for name in ("run.json", "results.csv", "results.parquet", "summary.csv"):
-        (tmp_path / "evaluation" / name).unlink()
+    for path in (tmp_path / "evaluation").iterdir():
+        if path.is_file():
+            path.unlink()
+    shutil.rmtree(tmp_path / "evaluation" / "pictures")
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     code, out, err = run("evaluate", DATA, *TINY, *QUICK)
@@ -265,7 +270,7 @@ def test_verdicts(capsys):
     [best] = report.bests
     assert {best.first, best.second} == {"grad-cam", "cam"}  # not the control, whatever it scores
     assert "are not distinguishable (p = " in best.sentence()
-    said = _verdicts.warning(report.from_chance)
+    said = verdicts.warning(report.from_chance)
     assert said == "Not distinguishable from random-map: gradient by iou. Worse than random-map: fullgrad by iou."
     report.print(False)
     assert said in capsys.readouterr().out
@@ -277,7 +282,7 @@ def test_verdicts(capsys):
 
 
 def test_numbers_have_three_digits():
-    assert [_measured.number(x) for x in (0.25, 0.0012345, 12.0, 123.4, -0.5, 1e-7)] == [
+    assert [number(x) for x in (0.25, 0.0012345, 12.0, 123.4, -0.5, 1e-7)] == [
         "0.250", "0.00123", "12.0", "123", "−0.500", "1.00e-07"
     ]  # fmt: skip
     assert plain({"a": [float("nan"), float("inf"), 1.0]}) == {"a": [None, None, 1.0]}
@@ -503,7 +508,7 @@ EVALUATE = ["evaluate", DATA, *TINY]
         (["compare", "a", "a", "--by", "chance"], "--by is 'chance'"),
         (["compare", "a", "a", "--metric", "insertoin"], "did you mean insertion"),
         (["compare", "a", "a", "--explainer", "rise"], "--explainer names 'rise'"),
-        (["compare", "a", "a", "-o", "empty"], "empty cannot be written"),
+        (["compare", "a", "a", "-o", "file.parquet/x"], "nothing can be written in file.parquet/x"),
         (["compare", "a", "a", "--pictures", "both.png"], "a/run.json is not there"),
         (["compare", "a"], "B"),
     ],

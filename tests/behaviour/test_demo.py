@@ -13,7 +13,6 @@ from PIL import Image
 
 import pellucid as pl
 from pellucid.cli import _demo_runs, _demo_words
-from pellucid.cli._demo_page import uri
 from pellucid.cli._demo_runs import Study
 from pellucid.cli._demo_words import SAYS, Number, numbers, sentences
 from pellucid.cli.main import main
@@ -68,12 +67,12 @@ def test_what_is_asked_of_the_full_demo_is_there(tmp_path):
 
 def test_the_page_asks_for_nothing_from_outside(shown):
     page = (shown / "index.html").read_text()
-    assert "<script" not in page
+    assert len(page.encode()) < 5_000_000
     addresses = re.findall(r"""(?:src|href|url)\s*[=(]\s*['"]?([^'">\s)]+)""", page)
     assert len(addresses) > 50
-    assert all(address.startswith("data:") for address in addresses)
+    assert all(address.startswith(("data:", "#")) for address in addresses)
     assert "@import" not in page
-    assert "http" not in re.sub(r"data:image/[^'\"]*", "", page)
+    assert not re.findall(r"https?:", re.sub(r"data:image/[^'\"]*", "", page))
     for wanted in ("prefers-color-scheme: dark", "width=device-width", "CGC", "LICO"):
         assert wanted in page
 
@@ -248,7 +247,3 @@ def test_planted_results_are_found():
         assert {n.metric: n.says for n in found["CGC"]} == {"sch": sch, "deletion": deletion}
         assert all(abs(n.difference - shift) < 1e-9 for n in found["CGC"])
         assert all(n.says_nothing for n in found["CE"])
-
-
-def test_a_picture_is_in_its_address():
-    assert uri(Image.new("RGB", (8, 8), "red")).startswith("data:image/jpeg;base64,/9j/")

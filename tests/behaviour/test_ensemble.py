@@ -507,7 +507,7 @@ def test_only_a_plain_function_says_so():
 def test_the_command(tmp_path, capsys):
     words = ["train", DATA, "--model", NET, "--epochs", "1", "--device", "cpu", "--seed", "0", "--seed", "4"]
     assert main([*words, "--together", "ensemble", "-o", str(tmp_path / "a")]) == 0
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["seed-0", "seed-4"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["report.html", "seed-0", "seed-4"]
     jaxtyping.config.update("jaxtyping_disable", True)
     try:
         assert main([*words, "--together", "heap", "-o", str(tmp_path / "b")]) == 2

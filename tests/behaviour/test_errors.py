@@ -42,20 +42,27 @@ from tests.behaviour.error_cases_of_contrast import OF_CONTRAST
 from tests.behaviour.error_cases_of_data import OF_DATA
 from tests.behaviour.error_cases_of_ensemble import OF_ENSEMBLE
 from tests.behaviour.error_cases_of_faithfulness import OF_FAITHFULNESS
+from tests.behaviour.error_cases_of_gradients import OF_GRADIENTS
+from tests.behaviour.error_cases_of_influences import OF_INFLUENCES
 from tests.behaviour.error_cases_of_inputs import OF_INPUTS
+from tests.behaviour.error_cases_of_latents import OF_LATENTS
+from tests.behaviour.error_cases_of_learners import OF_LEARNERS
 from tests.behaviour.error_cases_of_localisation import OF_LOCALISATION
 from tests.behaviour.error_cases_of_measuring import OF_MEASURING
 from tests.behaviour.error_cases_of_objectives import OF_OBJECTIVES
 from tests.behaviour.error_cases_of_paths import OF_PATHS
 from tests.behaviour.error_cases_of_perturbation import OF_PERTURBATION
+from tests.behaviour.error_cases_of_report import OF_REPORT
 from tests.behaviour.error_cases_of_robustness import OF_ROBUSTNESS
+from tests.behaviour.error_cases_of_scae import OF_SCAE
 from tests.behaviour.error_cases_of_text import OF_TEXT
 from tests.behaviour.error_cases_of_training import OF_TRAINING
 
 FURTHER = (
     OF_DATA, OF_MEASURING, OF_LOCALISATION, OF_FAITHFULNESS, OF_ROBUSTNESS, OF_CONTRAST, OF_COMMANDS, OF_AUDIT,
     OF_OBJECTIVES, OF_CGC, OF_TEXT, OF_TRAINING, OF_ENSEMBLE,
-    OF_ATTENTION, OF_INPUTS, OF_PATHS, OF_PERTURBATION,
+    OF_ATTENTION, OF_INPUTS, OF_PATHS, OF_PERTURBATION, OF_REPORT,
+    OF_INFLUENCES, OF_GRADIENTS, OF_LATENTS, OF_LEARNERS, OF_SCAE,
 )  # fmt: skip
 GOLDEN = Path(__file__).parent / "errors.txt"
 PACKAGE = Path(errors.__file__).parent

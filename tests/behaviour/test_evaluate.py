@@ -89,7 +89,7 @@ def test_another_run_computes_nothing_and_one_more_metric_only_that(whole, net, 
     same(results, pl.evaluate(net, SCENES, **WHAT, out=out))
     assert not calls
     assert parts == sorted(parts_of(out))
-    more = pl.evaluate(net, SCENES, ["grad-cam"], ["insertion", "deletion"], transform="plain", out=out)
+    more = pl.evaluate(net, SCENES, ["grad-cam"], ["insertion", "deletion"], transform="plain", out=out, pictures=0)
     assert calls == ["grad-cam"] * 3  # ranges of 32
     same(more.only(metric="insertion"), results.only(explainer="grad-cam", metric="insertion"))
     assert set(Results.load(out).frame["metric"]) > {"insertion", "deletion", "accuracy"}

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import pellucid as pl
 from pellucid.contracts.case import images, model
 from pellucid.errors import BadFile, BadInput
+from pellucid.questions.towards import Towards
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
 
@@ -380,3 +381,15 @@ def test_another_seed_another_noise(net, x):
     assert not torch.equal(a, b)
     fixed = [pl.explain(net, x, "smooth:samples=2,seed=5@gradient", seed=s).maps for s in (0, 1)]
     assert torch.equal(*fixed)
+
+
+def test_an_image_is_a_reference_even_where_its_sides_are_as_long_as_its_representation():
+    """32 numbers for a picture of 32 × 32: three axes are no embedding."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 32, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    x, image = torch.rand(2, 3, 32, 32), torch.rand(3, 32, 32)
+    towards = pl.explain(model, x, "gradient", ask=Towards(image))
+    known = pl.explain(model, x, "gradient", ask=Towards(model(image[None])[0].detach()))
+    assert torch.allclose(towards.maps, known.maps, atol=1e-6)
+    one_each = pl.explain(model, x, "gradient", ask=Towards(torch.stack([image, image])))
+    assert torch.allclose(one_each.maps, known.maps, atol=1e-6)

@@ -206,7 +206,7 @@ def test_every_metric_says_which_way_is_better():
         metric = known[name](**known[name].quick)
         assert isinstance(metric, Metric)
         assert metric.better in ("higher", "lower", None)
-        assert metric.scores in ("map", "explainer", "model")
+        assert metric.scores in ("map", "explainer", "model", "influence", "codes")
         assert len(metric.card_id) == 8
         assert metric.card["metric"] == str(metric)
         assert metric.card_id == known[name](**known[name].quick).card_id

@@ -178,6 +178,15 @@ def test_catalogues_name_their_members_without_importing_them():
     assert {"questions", "explainers", "networks"} <= set(families())
 
 
+def test_a_file_may_import_a_member_of_another_family_with_its_own_name(monkeypatch):
+    """The stacked capsules are a network and an objective."""
+    both = types.ModuleType("both")
+    both.Imported, both.Own = catalog("networks")["scae"], catalog("objectives")["scae"]
+    monkeypatch.setitem(sys.modules, "both", both)
+    assert registry.Catalog("objectives", {"scae": "both"})["scae"] is both.Own
+    assert registry.Catalog("networks", {"scae": "both"})["scae"] is both.Imported
+
+
 def test_unknown_names_are_met_with_the_nearest():
     with pytest.raises(UnknownName, match="did you mean grad-cam"):
         catalog("explainers")["grad-cm"]

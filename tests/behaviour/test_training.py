@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -310,33 +311,32 @@ def test_the_callers_chance_is_not_touched():
     assert torch.equal(torch.rand(2), expected)
 
 
-def test_an_interruption_between_steps_is_kept(tmp_path, monkeypatch):
+@contextmanager
+def interrupted(monkeypatch, step):
+    """Ctrl-C after so many steps."""
     from pellucid.training._progress import Bar
 
     def interrupt(self, loop, at):
-        if at == 4:
+        if at == step:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(Bar, "step", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            pl.fit(NET, DATA, LICO, QUICK, epochs=2, out=tmp_path / "a")
+            yield
+
+
+def test_an_interruption_between_steps_is_kept(tmp_path, monkeypatch):
+    with interrupted(monkeypatch, 4):
+        pl.fit(NET, DATA, LICO, QUICK, epochs=2, out=tmp_path / "a")
     assert newest(tmp_path / "a") == 4
     resumed = pl.fit(NET, DATA, LICO, QUICK, epochs=2, out=tmp_path / "a")
     alike(resumed, pl.fit(NET, DATA, LICO, QUICK, epochs=2, out=tmp_path / "b"))
 
 
 def test_another_number_of_processes_goes_on_where_it_was(tmp_path, monkeypatch):
-    from pellucid.training._progress import Bar
-
-    def interrupt(self, loop, at):
-        if at == 4:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Bar, "step", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            pl.fit(Normed(), DATA, LICO, QUICK, epochs=2, device="cpu", out=tmp_path)
+    with interrupted(monkeypatch, 4):
+        pl.fit(Normed(), DATA, LICO, QUICK, epochs=2, device="cpu", out=tmp_path)
     two = pl.fit(Normed(), DATA, LICO, QUICK, epochs=2, device="cpu", processes=2, out=tmp_path)
     one = pl.fit(Normed(), DATA, LICO, QUICK, epochs=2, device="cpu")
     for key, value in one.model.state_dict().items():

@@ -19,10 +19,11 @@ from pellucid.contracts.case import images as smooth_images
 from pellucid.contracts.case import model as tiny
 from pellucid.errors import BadInput, BadQuestion
 from pellucid.maths.curves import area, ranks
+from pellucid.maths.regions import rectangles
 from pellucid.metrics import Metric
 from pellucid.metrics._exchange import _nearly_flat
 from pellucid.metrics._masked import positive_part
-from pellucid.metrics._regions import grid, region_means, region_ranks, squares
+from pellucid.metrics._regions import region_means, region_ranks, squares
 from pellucid.metrics._subsets import correlation, subset_sums, subsets
 from pellucid.metrics.average_drop import average_drop
 from pellucid.metrics.average_gain import average_gain
@@ -456,7 +457,7 @@ def test_regions_of_a_constant_map_are_alike():
     means = region_means(torch.full((1, 7, 11), 0.1), labels, 6)
     assert (means == means[0, 0]).all()
     assert torch.equal(region_ranks(means, labels), labels)
-    assert grid((9, 3), 5).unique().tolist() == list(range(15))
+    assert rectangles((9, 3), 5).unique().tolist() == list(range(15))
 
 
 # --- ROAD -------------------------------------------------------------------------------------------------------------
@@ -871,7 +872,7 @@ def test_latent_shift(protocol, into):
 
 
 def test_the_published_numbers_of_pixels():
-    """Fact 10."""
+    """Of MNIST, of beats, of CIFAR."""
     percents = (5, 10, 20, 50, 80, 100)
     assert LatentShift.counts(784, percents) == [39, 78, 156, 392, 627, 784]
     assert LatentShift.counts(140, percents) == [7, 14, 28, 70, 112, 140]
@@ -879,7 +880,7 @@ def test_the_published_numbers_of_pixels():
 
 
 def test_at_all_pixels_every_map_is_the_same():
-    """Fact 11: and with none there is no shift; the two norms are both there."""
+    """With none there is no shift; the two norms are both there."""
     x = smooth_images(3, (16, 16))
     maps = [random(3, 16, 16, seed=seed) for seed in (1, 2)]
     one, two = (pl.measure(ENCODER, x, m, "latent-shift:percent=100") for m in maps)

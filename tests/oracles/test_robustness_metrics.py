@@ -22,6 +22,7 @@ from pellucid.contracts.metrics import Planted, planted_images
 from pellucid.engine import sanity_sheet
 from pellucid.errors import BadKnob, BadModel, BadQuestion, UnknownName
 from pellucid.explainers import Explainer
+from pellucid.maths.regions import rectangles
 from pellucid.maths.similarity import cosine, pearson, spearman, ssim, top_k
 from pellucid.metrics import Case, Metric
 from pellucid.metrics._randomised import (
@@ -34,7 +35,6 @@ from pellucid.metrics._randomised import (
     sanity_maps,
     spread_over,
 )
-from pellucid.metrics._regions import grid
 from pellucid.metrics.completeness import completeness
 from pellucid.metrics.non_sensitivity import non_sensitivity
 from pellucid.metrics.ses import View, draw
@@ -858,11 +858,11 @@ def test_quantus_asks_for_equality():
 
 
 def test_blocks_are_as_even_as_they_can_be():
-    assert grid((4, 6), 6).flatten().tolist() == list(range(24))
-    sizes = torch.bincount(grid((10, 7), 3).flatten())
+    assert rectangles((4, 6), 6).flatten().tolist() == list(range(24))
+    sizes = torch.bincount(rectangles((10, 7), 3).flatten())
     assert len(sizes) == 9
     assert set(sizes.tolist()) <= {3 * 2, 3 * 3, 4 * 2, 4 * 3}
-    assert int(grid((1, 40), 8).max()) == 7
+    assert int(rectangles((1, 40), 8).max()) == 7
 
 
 def test_non_sensitivity_by_loops():

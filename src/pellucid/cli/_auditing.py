@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pellucid.cli import _models
+import pellucid
+from pellucid.cli import _measured, _models
 from pellucid.cli._bounds import Bound, read_bounds
 from pellucid.cli._console import console, note
-from pellucid.cli._measured import ARROWS, is_control, made, valued
+from pellucid.cli._measured import made
 from pellucid.data import Dataset
 from pellucid.data.transforms import Transform
 from pellucid.engine import _audit as auditing
@@ -19,6 +20,8 @@ from pellucid.engine._regions import REGIONS
 from pellucid.explainers import Explainer
 from pellucid.files import writable
 from pellucid.metrics import Metric
+from pellucid.report import write as write_page
+from pellucid.report.words import ARROWS, is_control, valued
 from pellucid.results.plain import as_text
 
 POSSIBLE = (*auditing.ALWAYS, *auditing.CHECKED, *auditing.OF_MASKS, *auditing.OF_BOXES, *auditing.OF_SEVERAL)
@@ -89,6 +92,9 @@ class Auditing:
             device=self.wanted.device, progress=not as_json,
         )  # fmt: skip
         a.write(self.out)
+        _measured.write_run(self.out, {"version": pellucid.__version__, "command": self._command(),
+                                       "model": str(self.wanted.model)})  # fmt: skip
+        write_page(self.out, "audit")
         failed = [said for bound in wish.bounds for said in broken(bound, a)]
         if as_json:
             print(as_text({"out": str(self.out), **a.record(), "failed": failed}))
@@ -97,6 +103,17 @@ class Auditing:
         if failed:
             note(f"{'; '.join(failed)}.")
         return failed
+
+    def _command(self) -> str:
+        """That audits all of it again."""
+        wish = self.wish
+        each = {"-e": wish.explainers or (), "-m": wish.metrics or ()}
+        words = [word for option, some in each.items() for one in some for word in (option, str(one))]
+        more = {"--target": wish.target if wish.target != "label" else None, "--transform": wish.transform}
+        more |= {"--batch-size": self.batch_size, "--worst": None if wish.worst == 12 else wish.worst}
+        more |= {"--checks": None if wish.checks == 32 else wish.checks}
+        words += [*_measured.optional(more), "-o", str(self.out)]
+        return _measured.again("audit", wish.data, self.wanted, words)
 
 
 def broken(bound: Bound, a: Audit) -> list[str]:
@@ -122,7 +139,8 @@ def _print(a: Audit, out: Path) -> None:
     shown.print("", _regions(a), "", _metrics(a))
     shown.print(Text("↑ more is better, ↓ less is better; intervals are in summary.csv", "dim"))
     sheet = "worst.png, " if a.sheet is not None else ""
-    shown.print(Text(f"\n{sheet}audit.json, samples.csv, summary.csv …: {out}"), soft_wrap=True)
+    files = f"{sheet}audit.json, samples.csv, summary.csv …: {out}"
+    shown.print(Text(f"\n{files}\nOpen {out / 'report.html'}"), soft_wrap=True)
 
 
 def _table(first: str, titles: Sequence[str], dim: Sequence[bool]) -> Any:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pellucid.cli._measured import entry, is_control, matching, number
+from pellucid.cli._measured import matching
 from pellucid.errors import BadInput
+from pellucid.report.words import entry, is_control, number
 
 
 @dataclass(frozen=True)

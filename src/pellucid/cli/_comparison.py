@@ -9,10 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+import pellucid
 from pellucid.cli._console import console, note
-from pellucid.cli._measured import ARROWS, chance, entry, interval, is_control, matching, number, valued
+from pellucid.cli._measured import matching
 from pellucid.errors import BadFile, BadInput, listed
 from pellucid.files import write_atomically
+from pellucid.report.compare import FILE
+from pellucid.report.words import ARROWS, chance, entry, interval, is_control, number, valued
 from pellucid.results import Results
 from pellucid.results._results import WHAT, WHERE
 from pellucid.results.plain import as_text, plain
@@ -135,6 +138,24 @@ class Comparison:
         frame = pd.DataFrame(rows)
         write_atomically(path, frame.to_csv(index=False).encode())
 
+    def keep(self, folder: Path, about: dict[str, Any]) -> None:
+        """The table, and compare.json for its page. about: what else there is to say."""
+        self.write(folder / "compare.csv")
+        frame: Any = self.a.results.frame
+        record = self._document() | {"samples": int(frame["sample"].nunique()), "version": pellucid.__version__}
+        record["rows"] = [self._by_training(row) for row in self.rows]
+        record["warnings"] = [f"{said[:1].upper()}{said[1:]}" for said in (*self.left_out, *self._unlike())]
+        write_atomically(folder / FILE, as_text(record | about).encode())
+
+    def _by_training(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row with the mean of every training of either side."""
+        explainers, asks = (str(row[name]).split(" → ") for name in ("explainer", "ask"))
+        found = {}
+        for side, e, q in zip("ab", (explainers[0], explainers[-1]), (asks[0], asks[-1]), strict=True):
+            runs = (self.a if side == "a" else self.b).runs
+            found[f"runs_{side}"] = [_mean(run, e, q, row["metric"]) for run in runs]
+        return {column: plain(row[column]) for column in (*COLUMNS, "better")} | found
+
     def print(self, as_json: bool, written: Sequence[Path]) -> None:
         if as_json:
             print(as_text(self._document()))
@@ -188,6 +209,13 @@ class Comparison:
             table.add_row(*map(Text, ["" if who == last else who, *_cells(row)]), style=style)
             last = who
         console().print("", table)
+
+
+def _mean(run: Results, explainer: str, ask: str, metric: str) -> float:
+    """Over samples."""
+    f: Any = run.frame
+    mine = f[(f["explainer"] == explainer) & (f["ask"] == ask) & (f["metric"] == metric)]
+    return float(mine["value"].mean())
 
 
 def _same_data(a: Side, b: Side) -> None:

@@ -1,19 +1,22 @@
 """The pictures of the demo: what the networks look at, side by side, and what one network says to several questions."""
 
+import hashlib
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from pellucid.engine._kept import key_of
 from pellucid.maths.masks import hits
-from pellucid.show.colour import limit_of
+from pellucid.results.kept import Pictures, Sample, write_pictures
 from pellucid.show.contrast import CONTRASTS, contrast_sheet
 from pellucid.show.curves import CurveRow, curves
 from pellucid.show.layout import Column
-from pellucid.show.outline import outlined
-from pellucid.show.overlay import plain, tile
 from pellucid.show.sheet import columns_of, contact_sheet
 
 if TYPE_CHECKING:
@@ -32,7 +35,6 @@ SHOWN = (
 )
 CONTROL = "edges"
 QUESTIONS = ("logit", "contrast")
-SIDE = 144  # of a tile
 SATURATE = 0.005
 ALPHA = 0.6
 
@@ -97,30 +99,48 @@ class Compared:
     explainer: str
     maps: dict[str, Tensor]  # [n, h, w], by network
     signed: bool
-    limit: float
 
     @classmethod
     def of(cls, models: "Mapping[str, nn.Module]", shown: Shown, explainer: str) -> "Compared":
         made = {name: shown.explained(model, explainer, ["logit"]) for name, model in models.items()}
         maps = {name: _shares(e.maps.reshape(len(shown.rows), *e.maps.shape[-2:])) for name, e in made.items()}
         signed = any(e.signed for e in made.values())
-        return cls(explainer, maps, signed, limit_of([m for some in maps.values() for m in some], SATURATE))
-
-    def tiles(self, shown: Shown) -> "list[list[Image]]":
-        """A row a scene: its picture, then the map of every network, with the thing's outline."""
-        return [
-            [outlined(plain(picture, (SIDE, SIDE)), mask)]
-            + [
-                outlined(tile(picture, some[i], (SIDE, SIDE), self.signed, self.limit, ALPHA), mask)
-                for some in self.maps.values()
-            ]
-            for i, (picture, mask) in enumerate(zip(shown.pictures, shown.masks, strict=True))
-        ]
+        return cls(explainer, maps, signed)
 
 
 def _shares(maps: Tensor) -> Tensor:
     """Thousandths of a map's mass; a map of zeros stays one."""
     return 1000 * maps / maps.abs().sum((1, 2), keepdim=True).clamp_min(1e-12)
+
+
+def kept(out: Path, compared: Sequence[Compared], shown: Shown, models: "Mapping[str, nn.Module]") -> dict[str, Any]:
+    """Scenes and maps for the page; what demo.json says of them."""
+    answers = {name: shown.answers(model) for name, model in models.items()}
+    entries = [{"explainer": c.explainer, "ask": name, "signed": c.signed} for c in compared for name in c.maps]
+    maps = torch.stack([some for c in compared for some in c.maps.values()], 1)
+    why = ["the first of its class with a thing of a good size"]
+    samples = [
+        Sample(row, int(label), int(label), -1, math.nan, why, _bytes(picture), some.cpu().numpy(), mask.cpu().numpy())
+        for row, label, picture, some, mask in zip(
+            shown.rows, shown.labels, shown.pictures, maps, shown.masks.bool(), strict=True
+        )
+    ]
+    key = key_of([json.dumps(entries), json.dumps(answers)], dict.fromkeys(shown.rows, why), fingerprint_of(maps))
+    write_pictures(out, key, Pictures(entries, samples))
+    told = [
+        {"number": row, "title": f"scene {row}: {name}", "captions": [answers[str(e["ask"])][i] for e in entries]}
+        for i, (row, name) in enumerate(zip(shown.rows, shown.names, strict=True))
+    ]
+    return {"pictures": key, "shown": told}
+
+
+def fingerprint_of(maps: Tensor) -> str:
+    """Sixteen digits of what is drawn: another training has other maps."""
+    return hashlib.sha256(maps.contiguous().cpu().numpy().tobytes()).hexdigest()[:16]
+
+
+def _bytes(picture: Tensor) -> Any:
+    return (picture * 255).round().byte().permute(1, 2, 0).cpu().numpy()
 
 
 def side_by_side(compared: Sequence[Compared], shown: Shown) -> "Image":

@@ -4,18 +4,16 @@ An interval of a difference that excludes zero is called better or worse; one th
 distinguishable, which is not "the same".
 """
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pellucid.cli._measured import valued
+from pellucid.report.demo import Number, Numbers
+from pellucid.report.words import valued
 
 if TYPE_CHECKING:
     from pellucid.results import Results
 
-BASE = "CE"
 SAYS = {  # what is said, with which word where it is better and where it is worse; and what is compared
     ("in", "accuracy"): ("it is {} right on scenes like those it learned from", "more often", "less often",
                          "accuracy on scenes like those"),
@@ -35,73 +33,6 @@ FALLS_BEHIND = 0.05  # of accuracy: who learned less is compared with care
 EMPTY = 0.05  # of the maps
 LEARNED = 0.85
 FEW = 6  # seeds
-
-
-@dataclass(frozen=True)
-class Number:
-    """One measure of one objective, and how far it is from CE's."""
-
-    part: str
-    explainer: str
-    metric: str
-    better: str
-    mean: float
-    low: float
-    high: float
-    undefined: float  # the share of samples without a value
-    difference: float = math.nan
-    least: float = math.nan  # where the difference may lie
-    most: float = math.nan
-
-    @property
-    def who(self) -> str:
-        """The explainer without its knobs."""
-        return self.explainer.partition(":")[0]
-
-    @property
-    def says(self) -> str:
-        """
-        >>> Number("maps", "grad-cam", "deletion", "lower", 0.4, 0.3, 0.5, 0.0, -0.1, -0.2, -0.05).says
-        'better'
-        """
-        if not (self.least > 0 or self.most < 0):
-            return "not distinguishable"
-        return "better" if (self.difference > 0) == (self.better == "higher") else "worse"
-
-    @property
-    def says_nothing(self) -> bool:
-        """Whether it is compared with nothing."""
-        return math.isnan(self.difference)
-
-    @property
-    def gap(self) -> str:
-        """The difference, and where it may lie.
-
-        >>> Number("maps", "grad-cam", "sch", "higher", 0.4, 0.3, 0.5, 0.0, 0.08, 0.05, 0.11).gap
-        '+.08 (+.05 to +.11)'
-        """
-        if math.isnan(self.least):
-            return signed(self.difference, self.metric)
-        low, high = signed(self.least, self.metric).removesuffix(" points"), signed(self.most, self.metric)
-        return f"{signed(self.difference, self.metric).removesuffix(' points')} ({low} to {high})"
-
-
-Numbers = Mapping[str, Sequence[Number]]  # by objective
-
-
-def signed(value: float, metric: str) -> str:
-    """A difference as it is read; of accuracies in points.
-
-    >>> signed(0.084, "sch"), signed(-0.0121, "accuracy"), signed(0.001, "sch"), signed(-1.25, "mosu"), signed(0, "sch")
-    ('+.08', '−1.2 points', '+.001', '−1.25', '0')
-    """
-    if math.isnan(value) or not value:
-        return "0" if value == 0 else "unknown"
-    sign = "−" if value < 0 else "+"
-    if metric == "accuracy":
-        return f"{sign}{abs(100 * value):.1f} points"
-    digits = 2 if abs(value) >= 0.0095 else 3 if abs(value) >= 0.00095 else 4
-    return f"{sign}{abs(value):.{digits}f}".replace("0.", ".", 1)
 
 
 def numbers(results: "Mapping[str, Mapping[str, Results]]") -> dict[str, list[Number]]:

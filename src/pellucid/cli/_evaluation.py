@@ -12,7 +12,7 @@ import pellucid
 from pellucid.cli import _measured, _models
 from pellucid.cli._bounds import Bound, read_bounds
 from pellucid.cli._console import note
-from pellucid.cli._measured import made
+from pellucid.cli._measured import again, made, optional
 from pellucid.cli._report import Report
 from pellucid.data import Dataset
 from pellucid.data.transforms import Transform
@@ -23,6 +23,7 @@ from pellucid.files import writable
 from pellucid.metrics import Metric
 from pellucid.networks._load import card_of
 from pellucid.questions import Question
+from pellucid.report import write as write_page
 from pellucid.results import Results
 from pellucid.results.store import Store
 
@@ -69,6 +70,7 @@ class Evaluation:
     batch_size: int | None
     workers: int
     loaders: int
+    pictures: int = 12
     rank: int = field(default_factory=lambda: int(os.environ.get("RANK", 0)))
 
     def __post_init__(self) -> None:
@@ -106,6 +108,7 @@ class Evaluation:
         if not first:
             return None
         results.write(self.out)
+        write_page(self.out, "evaluate")
         return Report(results, self.wish.bounds, self.out, self.wanted.model, self.loaded.outputs)
 
     def _measured(self, progress: bool) -> Results:
@@ -113,6 +116,7 @@ class Evaluation:
             self.loaded.model, self.data, self.wish.explainers, self.wish.metrics, self.wish.asks or None, self.out,
             self.wanted.seed, target=self.target, transform=self.wish.transform, batch_size=self.batch_size,
             workers=self.workers, loaders=self.loaders, device=self.wanted.device, progress=progress,
+            pictures=self.pictures,
         )  # fmt: skip
 
     def about(self) -> dict[str, Any]:
@@ -121,6 +125,7 @@ class Evaluation:
         metrics = dict.fromkeys([*map(Metric.make, ALWAYS), *self.wish.metrics])
         return {
             "version": pellucid.__version__,
+            "command": self._command(),
             "model": _found(wanted.model),
             "network": wanted.network,
             "weights": _found(wanted.weights),
@@ -138,6 +143,15 @@ class Evaluation:
             "batch_size": self.batch_size,
             "protocols": {one.card_id: one.card for one in metrics},
         }
+
+    def _command(self) -> str:
+        """That measures all of it again."""
+        wish = self.wish
+        each = {"-e": wish.explainers, "-m": wish.metrics, "-a": wish.asks}
+        words = [word for option, some in each.items() for one in some for word in (option, str(one))]
+        more = {"--target": wish.target if wish.target != "label" else None, "--transform": wish.transform}
+        more |= {"--batch-size": self.batch_size, "--pictures": None if self.pictures == 12 else self.pictures}
+        return again("evaluate", wish.data, self.wanted, [*words, *optional(more), "-o", str(self.out)])
 
     def _kept(self) -> str:
         """How far it came, in ranges whose numbers are all there."""

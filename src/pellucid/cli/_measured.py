@@ -1,7 +1,7 @@
 """What evaluate, audit and compare share: members and metrics by name, numbers as written, the facts of a run."""
 
 import json
-import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,76 +9,11 @@ from typing import Any
 from pellucid import grammar
 from pellucid.errors import BadFile, UnknownName, did_you_mean
 from pellucid.files import write_atomically
+from pellucid.report.words import name_of
 from pellucid.results.plain import as_text
 
-CONTROLS = ("edges", "random-map")  # explainers that know nothing of the model
-ARROWS = {"higher": " ↑", "lower": " ↓"}  # which side of a metric is better
 RUN = "run.json"
 NEEDED = ("model", "network", "weights", "classes", "names", "size", "transform", "dataset", "seed")
-
-
-# --- as it is written -------------------------------------------------------------------------------------------------
-
-
-def number(value: float) -> str:
-    """Three digits that count.
-
-    >>> number(0.25), number(-1234.5), number(100), number(-0.0), number(float("nan"))
-    ('0.250', '−1.23e+03', '100', '0', '–')
-    """
-    if not value:
-        return "0"
-    return "–" if math.isnan(value) else f"{value:#.3g}".rstrip(".").replace("-", "−", 1 if value < 0 else 0)
-
-
-def valued(value: float, metric: str) -> str:
-    """A value of a metric: a percentage of an accuracy.
-
-    >>> valued(0.25, "insertion"), valued(0.25, "accuracy:k=5")
-    ('0.250', '25.0 %')
-    """
-    return f"{number(100 * value)} %" if name_of(metric) == "accuracy" else number(value)
-
-
-def chance(p: float) -> str:
-    """
-    >>> chance(0.0001), chance(0.0123), chance(1.0)
-    ('< 0.001', '0.012', '1')
-    """
-    return "–" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.2g}"
-
-
-def interval(low: float, high: float, metric: str) -> str:
-    """Where a value may lie.
-
-    >>> interval(0.125, 0.4, "accuracy"), interval(float("nan"), 1.0, "insertion")
-    ('12.5 to 40.0 %', '–')
-    """
-    if math.isnan(low) or math.isnan(high):
-        return "–"
-    return f"{valued(low, metric).removesuffix(' %')} to {valued(high, metric)}"
-
-
-def entry(explainer: str, ask: str) -> str:
-    """An explainer with its question.
-
-    >>> entry("grad-cam", "logit"), entry("edges", "none")
-    ('grad-cam · logit', 'edges')
-    """
-    return explainer if ask == "none" else f"{explainer} · {ask}"
-
-
-def is_control(explainer: str) -> bool:
-    """
-    >>> is_control("random-map:cells=7"), is_control("smooth@edges"), is_control("grad-cam")
-    (True, True, False)
-    """
-    if explainer == "none":
-        return False
-    item = grammar.read(explainer)
-    while item.inner is not None:
-        item = item.inner
-    return item.name in CONTROLS
 
 
 # --- by name ----------------------------------------------------------------------------------------------------------
@@ -87,14 +22,6 @@ def is_control(explainer: str) -> bool:
 def made(family: Any, texts: Sequence[str]) -> list[Any]:
     """Members from texts that may be lists, each once."""
     return list(dict.fromkeys(family.make(item) for text in texts for item in grammar.read_list(text)))
-
-
-def name_of(text: str) -> str:
-    """
-    >>> name_of("insertion:protocol=rise")
-    'insertion'
-    """
-    return text.partition("@")[0].partition(":")[0]
 
 
 def matching(word: str, known: Iterable[str], option: str) -> list[str]:
@@ -108,6 +35,25 @@ def matching(word: str, known: Iterable[str], option: str) -> list[str]:
     if not found:
         raise UnknownName(f"{option} names {word!r}, which is not measured; {did_you_mean(word, known)}")
     return found
+
+
+# --- again ------------------------------------------------------------------------------------------------------------
+
+
+def again(command: str, data: Any, wanted: Any, words: Sequence[str]) -> str:
+    """The command line of a run, quoted for a shell."""
+    names = ("network", "weights", "classes", "names", "size", "device")
+    model = {f"--{name}": getattr(wanted, name) for name in names} | {"--seed": wanted.seed or None}
+    return shlex.join(["pellucid", command, str(data), "--model", str(wanted.model), *optional(model), *words])
+
+
+def optional(options: Mapping[str, Any]) -> list[str]:
+    """Those that were said.
+
+    >>> optional({"--size": 64, "--device": None})
+    ['--size', '64']
+    """
+    return [word for name, value in options.items() if value is not None for word in (name, str(value))]
 
 
 # --- the facts of a run -----------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """The pictures behind `pellucid compare --pictures`: the same images, explained under A and under B."""
 
+import json
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,21 +15,27 @@ from torch import Tensor
 from pellucid.cli import _classes, _models
 from pellucid.cli._comparison import FIRST, Comparison, Side
 from pellucid.cli._images import outline
-from pellucid.cli._measured import RUN, is_control, name_of, number, read_run
+from pellucid.cli._measured import RUN, read_run
 from pellucid.data import Dataset, Record
 from pellucid.data._batches import View
 from pellucid.data.transforms import Transform
 from pellucid.engine._evaluate import _model_text
+from pellucid.engine._kept import key_of
 from pellucid.errors import BadFile, BadInput, PellucidError, listed
 from pellucid.explainers import Explainer
 from pellucid.explanation import Explanation, explain
 from pellucid.files import write_atomically
+from pellucid.maths.maps import resize
 from pellucid.questions import Question
+from pellucid.report.words import is_control, name_of, number
+from pellucid.results.kept import Pictures, Sample, write_pictures
 from pellucid.show.colour import SATURATE
 from pellucid.show.overlay import displayable, png
 from pellucid.show.sheet import Column, contact_sheet
+from pellucid.subject import size_of
 
 Entry = tuple[str, str]  # explainer, ask
+TERMS = ("licence", "terms", "home")
 
 
 @dataclass(eq=False)
@@ -154,18 +162,52 @@ class SideBySide:
                 most[row] = max(most.get(row, 0.0), abs(theirs[row] - ours[row]))
         return most
 
-    def draw(self, path: Path) -> None:
+    @cached_property
+    def columns(self) -> list[Column]:
+        """An explainer under A, then under B."""
         for side in (self.a, self.b):
             side.see(self.rows)
-        columns = [
+        return [
             self._column(side, entry) for pair in self.pairs for side, entry in zip((self.a, self.b), pair, strict=True)
         ]
+
+    def draw(self, path: Path) -> None:
+        """One sheet."""
+        columns = self.columns
         pictures = [shown(record) for record in self.a.drawn]
         outlines = [outline(record) for record in self.a.drawn]
-        sheet = contact_sheet(
-            columns, pictures, self._titles(), saturate=SATURATE, note=self._note(), outlines=outlines
-        )
+        note = f"{self.note()} One colour scale an explainer; {SATURATE:.1%} of its values lie beyond the ends."
+        sheet = contact_sheet(columns, pictures, self._titles(), saturate=SATURATE, note=note, outlines=outlines)
         write_atomically(path, png(sheet))
+
+    def keep(self, folder: Path) -> dict[str, Any]:
+        """Pictures and maps for the page; what compare.json says of them."""
+        columns, change = self.columns, self._changes()
+        size = size_of(self.a.images)
+        why = ["by chance"] if self.by == "seed" else ["differs much"]
+        maps = torch.stack([resize(as_maps(column.maps), size) for column in columns], 1)
+        entries = [{"explainer": c.explainer, "ask": c.ask, "signed": c.signed} for c in columns]
+        samples = [self._kept(i, row, maps[i], why) for i, row in enumerate(self.rows)]
+        key = key_of([json.dumps(entries), *self._models()], dict.fromkeys(self.rows, why), self.metric)
+        write_pictures(folder, key, Pictures(entries, samples))
+        lines = [title.split("\n") for title in self._titles()]
+        told = [
+            {"number": row, "title": f"image {line[0]}", "lines": line[1:], "change": change.get(row),
+             "captions": [column.captions[i] for column in columns]}
+            for i, (row, line) in enumerate(zip(self.rows, lines, strict=True))
+        ]  # fmt: skip
+        licence = {"name": str(self.a.data), **{n: str(getattr(self.a.data, n, "") or "") for n in TERMS}}
+        return {"pictures": key, "shown": told, "metric": self.metric, "note": self.note(), "licence": licence}
+
+    def _models(self) -> list[str]:
+        return [str(side.frame["model"].iloc[0]) for side in (self.a, self.b)]
+
+    def _kept(self, i: int, row: int, maps: Tensor, why: list[str]) -> Sample:
+        record, size = self.a.drawn[i], tuple(maps.shape[-2:])
+        mask = outline(record)
+        inside = None if mask is None or tuple(mask.shape) != size else mask.cpu().numpy()
+        picture = (shown(record) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        return Sample(row, record.label, -1, -1, math.nan, why, picture, maps.numpy(), inside)
 
     def _column(self, side: Again, entry: Entry) -> Column:
         e = side.maps(entry, self.rows)
@@ -182,7 +224,8 @@ class SideBySide:
             made.append(f"{row}: {label}{self.a.predicted(i)}{self.b.predicted(i)}")
         return made
 
-    def _note(self) -> str:
+    def note(self) -> str:
+        """Who A and B are, and which images these."""
         said = [f"{s.letter}: {s.side.folders[0]}, {s.frame['model'].iloc[0]}." for s in (self.a, self.b)]
         said.append(
             f"{len(self.rows)} images by chance, seed {self.seed}."
@@ -193,8 +236,12 @@ class SideBySide:
             said.append(f"The first of {len(self.comparison.a.runs)} trainings.")
         if not all(_alike(*pair) for pair in zip(self.a.drawn, self.b.drawn, strict=True)):
             said.append("B sees another cut of the pictures than A, whose pictures are shown.")
-        said.append(f"One colour scale an explainer; {SATURATE:.1%} of its values lie beyond the ends.")
         return " ".join(said)
+
+
+def as_maps(maps: Any) -> Tensor:
+    """[n, h, w], whatever stood between."""
+    return maps.float().reshape(len(maps), *maps.shape[-2:])
 
 
 def shown(record: Record) -> Tensor:

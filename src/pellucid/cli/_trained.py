@@ -1,18 +1,21 @@
 """What a training says at its end."""
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pellucid.training import Fit
 
-SHOWN = ("loss", "ce", "accuracy", "held_out", "validation", "seconds", "kwh")
+SHOWN = ("loss", "ce", "accuracy", "held_out", "held_out_loss", "validation", "validation_loss", "seconds", "kwh")
 
 
-def told(fits: "list[Fit]") -> None:
-    """The last epoch of every run, and how to go on."""
+def told(fits: "list[Fit]", out: Path) -> None:
+    """The last epoch of every run, the page of all of them, and how to go on."""
     from rich.table import Table
 
     from pellucid.cli._console import console
+    from pellucid.report import write
 
     table = Table(box=None, header_style="bold")
     columns = [name for name in SHOWN if name in fits[0].rows[-1]]
@@ -29,7 +32,8 @@ def told(fits: "list[Fit]") -> None:
     if stopped:
         print("\n".join(stopped))
     watts = fits[0].rows[-1]["watts_assumed"]
-    print(
-        f"Energy is what {watts:g} W would have used. Go on: pellucid audit {fits[0].plan['data']} "
-        f"--model {fits[0].folder}"
-    )
+    learner = "accuracy" not in fits[0].rows[-1]
+    further = "explain IMAGE --ask similarity" if learner else f"audit {fits[0].plan['data']}"
+    print(f"Energy is what {watts:g} W would have used. Go on: pellucid {further} --model {fits[0].folder}")
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(f"Open {write(out, 'train')}")

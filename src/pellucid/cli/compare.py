@@ -25,7 +25,8 @@ def compare(
         list[str] | None, typer.Option("-e", "--explainer", metavar="NAME", help="Only this explainer; repeat. [all]")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="FILE.csv", help="Write the table there as well.")
+        Path | None,
+        typer.Option("-o", "--out", metavar="FOLDER", help="Write a page there, with its table; FILE.csv: the table."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output instead of a table.")] = False,
     pictures: Annotated[
@@ -47,20 +48,20 @@ def compare(
 
     pellucid compare runs/baseline runs/ours
 
-    pellucid compare 'runs/baseline-*' 'runs/ours-*' --metric insertion -o table.csv
+    pellucid compare 'runs/baseline-*' 'runs/ours-*' --metric insertion -o runs/gain
 
     pellucid compare runs/baseline runs/ours --pictures both.png --by change --metric insertion
+
+    The page has what differs, how surely, training by training, and A beside B on the same images.
     """
     if by not in ("seed", "change"):
         raise BadInput(f"--by is {by!r}; write seed for a random choice, or change for the largest differences.")
 
     from pellucid.cli._comparison import Comparison
+    from pellucid.cli._gain import Gain
 
     comparison = Comparison.read(a, b, metric or [], explainer or [])
-    if out is not None:
-        comparison.write(out)
-    if pictures is not None:
-        from pellucid.cli._side_by_side import SideBySide
-
-        SideBySide(comparison, count, by, seed).draw(pictures)
-    comparison.print(as_json, [path for path in (out, pictures) if path is not None])
+    words = {"-m": metric or [], "-e": explainer or []}
+    gain = Gain(comparison, (a, b), words, count, by, seed, out, pictures)
+    gain.write()
+    comparison.print(as_json, gain.written)

@@ -82,30 +82,47 @@ def _left(runs: int) -> Callable[[int, int, int], None]:
 def _write(
     study: "Study", fits: "dict[str, list[Fit]]", found: "Numbers", said: Sequence[str], about: Sequence[str]
 ) -> None:
-    """The page, the summary, the pictures as files."""
-    from pellucid.cli._demo_page import figure, markdown, page, tiles
-    from pellucid.cli._demo_pictures import Compared, Shown, side_by_side
+    """The pictures as files, the summary, and the page with all that it is made of."""
+    from pellucid.cli._demo_pictures import Compared, Shown, kept, side_by_side
     from pellucid.cli._demo_runs import EXPLAINERS
     from pellucid.files import write_atomically
+    from pellucid.report import write
+    from pellucid.report.demo import FILE, markdown, record_of
+    from pellucid.results.plain import as_text
     from pellucid.show.overlay import png
 
     models: dict[str, nn.Module] = {name: runs[0].model for name, runs in fits.items()}
     shown = Shown.of(study.scenes(0.0, length=16 if study.quick else 96))
     compared = [Compared.of(models, shown, explainer) for explainer in EXPLAINERS]
-    answers = [shown.answers(model) for model in models.values()]
     drawn = {"side_by_side.png": side_by_side(compared, shown), **_pictures(fits, models["CE"], shown)}
-    for name, picture in drawn.items():
-        write_atomically(study.out / name, png(picture))
-    parts = [tiles(c, shown, answers) for c in compared]
-    parts += [figure(PICTURES[name], TEXTS[name], drawn[name], PICTURES[name]) for name in TEXTS if name in drawn]
-    kept = [(name, PICTURES[name]) for name in drawn]
-    write_atomically(study.out / "summary.md", markdown(said, found, about, kept).encode())
-    write_atomically(study.out / "index.html", page(said, found, about, parts).encode())
+    for name, image in drawn.items():
+        write_atomically(study.out / name, png(image))
+    listed = [(name, PICTURES[name]) for name in drawn]
+    write_atomically(study.out / "summary.md", markdown(said, found, about, listed).encode())
+    record = {"sentences": said, "names": study.names, "numbers": record_of(found), "about": about}
+    record |= {"figures": [{"name": n, "title": title, "text": TEXTS.get(n, "")} for n, title in listed]}
+    record |= kept(study.out, compared, shown, models) | _facts(study, fits)
+    write_atomically(study.out / FILE, as_text(record).encode())
+    write(study.out, "demo")
+
+
+def _facts(study: "Study", fits: "dict[str, list[Fit]]") -> dict[str, Any]:
+    """Where it comes from, and the command."""
+    import shlex
+
+    import pellucid
+
+    plan, data = fits["CE"][0].plan, study.train
+    words = ["pellucid", "demo", "--seeds", str(study.seeds), "--epochs", str(study.epochs)]
+    command = shlex.join([*words, *(["--quick"] if study.quick else []), "-o", str(study.out)])
+    rows = [("network", plan["model"]), ("data", plan["data"]), ("recipe", plan["recipe"])]
+    rows += [(name, study.objectives[name]) for name in study.names]
+    rows += [(f"measured on, {part.name}", part.data) for part in study.parts]
+    licence = {"name": str(data), **{n: str(getattr(data, n, "") or "") for n in ("licence", "terms", "home")}}
+    return {"version": pellucid.__version__, "command": command, "provenance": rows, "licence": licence}
 
 
 TEXTS = {
-    "learning.png": "A line is the mean of the seeds, its band from the lowest to the highest. Validation is on scenes "
-    "whose ground tells nothing. KL: how far the neighbourhoods of pictures are from those of the classes' names.",
     "sheet.png": "The network of CE. logit asks what speaks for the class, contrast what speaks for it and not for the "
     "others. Red for, blue against; the line is the outline of the thing. edges is a control that sees no network: "
     "what looks like it may see none too.",

@@ -58,6 +58,10 @@ def evaluate(
         int, typer.Option("--workers", metavar="N", min=1, help="Processes that share the work; or use torchrun.")
     ] = 1,
     loaders: Loaders = 0,
+    pictures: Annotated[
+        int,
+        typer.Option("--pictures", metavar="N", min=0, help="Samples whose maps are kept for the page."),
+    ] = 12,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where the results go.")] = Path(
         "evaluation"
     ),
@@ -86,7 +90,7 @@ def evaluate(
 
     wish = Wish.read(dataset, explainer, metric, ask, target, transform, fail_under)
     wanted = Wanted(model, network, weights, classes, names, size, device, seed)
-    report = Evaluation(wish, wanted, out, batch_size, workers, loaders).go(progress=not as_json)
+    report = Evaluation(wish, wanted, out, batch_size, workers, loaders, pictures).go(progress=not as_json)
     if report is None:  # another process prints it
         return
     report.print(as_json)

@@ -14,7 +14,21 @@ import typer
 from typer.core import TyperGroup
 
 from pellucid import __version__
-from pellucid.cli import audit, check, cite, compare, data, demo, evaluate, explain, list, train
+from pellucid.cli import (
+    audit,
+    check,
+    cite,
+    compare,
+    data,
+    demo,
+    evaluate,
+    explain,
+    influence,
+    latents,
+    list,
+    report,
+    train,
+)  # fmt: skip
 from pellucid.errors import PellucidError
 
 # errors name Python's arguments; on a command line they are options
@@ -35,7 +49,10 @@ app.command("explain")(explain.explain)
 app.command("audit")(audit.audit)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("influence")(influence.influence)
+app.command("latents")(latents.latents)
 app.command("train")(train.train)
+app.command("report")(report.report)
 app.command("data")(data.data)
 app.command("list")(list.list_members)
 app.command("cite")(cite.cite)

@@ -20,7 +20,9 @@ def train(
     model: Named = None,
     objective: Annotated[
         str | None,
-        typer.Option("--objective", metavar="TEXT", help="ce, lico:alpha=10, lico+cgc:weight=0.5 … [the recipe's]"),
+        typer.Option(
+            "--objective", metavar="TEXT", help="ce, lico:alpha=10, lico+cgc:weight=0.5, denoising … [the recipe's]"
+        ),
     ] = None,
     recipe: Annotated[
         str, typer.Option("--recipe", metavar="TEXT", help="Optimiser, schedule, batch and the rest, by name.")
@@ -60,6 +62,8 @@ def train(
 
     pellucid train scenes:correlation=0.8 --model pellucid:tiny-cnn --objective lico:text=minilm+cgc --watch
 
+    pellucid train mnist:root=data --recipe relf-mnist --objective denoising:corruption=inpainting -o runs/inpainting
+
     torchrun --nproc-per-node=4 -m pellucid train imagenet:root=data --recipe lico-imagenet
 
     A run that was stopped goes on where it was; one that ended is not trained again.
@@ -76,4 +80,4 @@ def train(
     from pellucid.cli._trained import told
 
     if fits[0] is not None:
-        told(fits)
+        told(fits, out)

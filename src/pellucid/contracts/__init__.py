@@ -1,7 +1,8 @@
 """The contract that every named thing signs, for our members and for anybody's: `pellucid check PACKAGE`.
 
 A check is a function that raises AssertionError with a sentence. Names are checked for every family, of data sets the
-records, of explainers, questions, metrics and objectives what they do to tiny models, of text encoders what they read.
+records, of explainers, questions, metrics and objectives what they do to tiny models, of text encoders what they read,
+of influences what they find again.
 A member may refuse a question or a network with an error of ours, as long as it answers somewhere.
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
-from pellucid.contracts import datasets, encoders, explainers, metrics, names, objectives, questions
+from pellucid.contracts import datasets, encoders, explainers, influences, metrics, names, objectives, questions
 from pellucid.contracts.case import Case, Refused, cases
 from pellucid.contracts.objectives import Binding, bindings
 from pellucid.errors import PellucidError, UnknownName
@@ -25,6 +26,7 @@ OF_FAMILY: Mapping[str, Iterable[Callable[[type[Named]], None]]] = {
     "datasets": datasets.CHECKS,
     "metrics": metrics.CHECKS,
     "encoders": encoders.CHECKS,
+    "influences": influences.CHECKS,
 }
 
 

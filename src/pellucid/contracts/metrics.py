@@ -6,6 +6,8 @@ in one place, that of class 1 with the same pattern in another. What contributes
 """
 
 import math
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import torch
@@ -17,6 +19,7 @@ from pellucid.engine import measure
 from pellucid.errors import BadInput, BadModel, BadQuestion
 from pellucid.explanation import explain
 from pellucid.metrics import Metric
+from pellucid.metrics._apart import Apart
 from pellucid.registry import Named
 
 CLOSE = 1e-5
@@ -198,12 +201,65 @@ def knowing_beats_guessing(member: type[Named]) -> None:
     )
 
 
+# --- what is no map -------------------------------------------------------------------------------------------------
+
+
+def hand_made(scores: str) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """What a metric that is called by itself takes: of who knows, and of chance."""
+    g = torch.Generator().manual_seed(3)
+    if scores == "influence":
+        labels = torch.arange(40) % 4
+        alike = (labels[:8, None] == labels).float()
+        return tuple((w, labels[:8], labels) for w in (alike + 0.1 * torch.rand(8, 40, generator=g),
+                                                       torch.rand(8, 40, generator=g)))  # type: ignore[return-value]  # fmt: skip
+    factors = torch.randint(4, (600, 3), generator=g)
+    noise = 0.1 * torch.randn(600, 3, generator=g)
+    return (factors + noise, factors), (10 * noise, factors)
+
+
+def called_by_itself(member: type[Named]) -> None:
+    """Knowing beats guessing; the order of samples does not matter to who looks at all; nothing given is changed."""
+    metric = _metric(member)
+    if not isinstance(metric, Apart):
+        return
+    knows, guesses = hand_made(metric.scores)
+    before = [t.clone() for t in knows]
+    score: Any = metric
+    good, chance = float(score(*knows).mean()), float(score(*guesses).mean())
+    better = good > chance if metric.better == "higher" else good < chance
+    assert better, f"{metric.better} is better, but knowing has {good:.4g} and chance {chance:.4g}"
+    assert all(torch.equal(a, b) for a, b in zip(before, knows, strict=True)), "what was given was changed"
+    assert float(score(*knows).mean()) == good, "the same call gives another score"
+    try:
+        measure(Planted(), planted_images(), torch.zeros(N, SIDE, SIDE), metric)
+    except BadInput:
+        return
+    raise AssertionError("it takes a map, which it does not score")
+
+
+def _of_maps(check: Callable[[type[Named]], None]) -> Callable[[type[Named]], None]:
+    """The check, of metrics that `measure` sees."""
+
+    @wraps(check)
+    def checked(member: type[Named]) -> None:
+        if not issubclass(member, Apart):
+            check(member)
+
+    return checked
+
+
 CHECKS = (
-    one_number_a_sample,
-    a_batch_is_its_samples,
-    batch_size_bounds_the_rows,
-    the_same_call_gives_the_same_score,
-    nothing_is_changed,
-    says_what_it_needs,
-    knowing_beats_guessing,
+    *map(
+        _of_maps,
+        (
+            one_number_a_sample,
+            a_batch_is_its_samples,
+            batch_size_bounds_the_rows,
+            the_same_call_gives_the_same_score,
+            nothing_is_changed,
+            says_what_it_needs,
+            knowing_beats_guessing,
+        ),
+    ),
+    called_by_itself,
 )

@@ -46,6 +46,7 @@ class View:
     train: bool = False
     seed: int = 0
     truth: bool = True  # whether what is known of the pictures comes along
+    views: int = 1  # of every picture, each with its own chance; several are stacked: [views, c, h, w]
 
     def __len__(self) -> int:
         return len(self.data)
@@ -64,20 +65,27 @@ class View:
 
     def __getitem__(self, at: "tuple[int, int] | int") -> tuple[int, Record]:
         epoch, i = at if isinstance(at, tuple) else (0, at)
-        return i, self.seen(self.data[i], i, epoch)
+        return i, self.viewed(self.data[i], i, epoch)
 
-    def seen(self, record: Record, i: int, epoch: int) -> Record:
+    def viewed(self, record: Record, i: int, epoch: int) -> Record:
+        """Record i as it stands in a batch: once, or as several views of one picture."""
+        if self.views == 1:
+            return self.seen(record, i, epoch)
+        several = [self.seen(record, i, epoch, view) for view in range(self.views)]
+        return several[0].with_image(torch.stack([one.image for one in several]))
+
+    def seen(self, record: Record, i: int, epoch: int, view: int = 0) -> Record:
         """Record i as the model sees it."""
-        record = self.drawn(record, i, epoch)
+        record = self.drawn(record, i, epoch, view)
         if self.data.kind != "images" or self._steps[1] is None:
             return record
         return record.with_image(self._steps[1](record.image))
 
-    def drawn(self, record: Record, i: int, epoch: int) -> Record:
+    def drawn(self, record: Record, i: int, epoch: int, view: int = 0) -> Record:
         """Before mean and std: what a person can look at."""
         if self.data.kind == "images":
             picture, _ = self._steps
-            with chance(self.seed, epoch, i):
+            with chance(self.seed, epoch, i, *([view] if view else [])):
                 record = record.through(picture) if self.truth else record.bare(picture)
         return self.data.finish(record, i, self.train)
 
@@ -86,12 +94,11 @@ class View:
 
 
 @contextmanager
-def chance(seed: int, epoch: int, number: int) -> Generator[None]:
-    """torch's and Python's chance from three numbers, and afterwards as it was."""
-    mixed = _mixed(seed, epoch, number)
+def chance(*numbers: int) -> Generator[None]:
+    """torch's and Python's chance from seed, epoch, number of the record and view, and afterwards as it was."""
     own, theirs = torch.default_generator.get_state(), random.getstate()
-    torch.default_generator.manual_seed(int.from_bytes(mixed, "big") >> 1)
-    random.seed(mixed)
+    torch.default_generator.manual_seed(number_of(*numbers))
+    random.seed(_mixed(*numbers))
     try:
         yield
     finally:
@@ -108,6 +115,7 @@ class Batches:
     rows: Sequence[int] | None = None  # None: all
     workers: int = 0
     drop_last: bool = False
+    shuffle: bool = True  # in training
     share: tuple[int, int] = (0, 1)  # of several processes: which one this is, of how many; a batch is that of all
     _running: bool = False
 
@@ -138,11 +146,16 @@ class Batches:
             self._running = self._running and not lasting
 
     def order(self, number: int) -> list[int]:
-        """The rows of an epoch in their order: shuffled in training."""
-        if not self.view.train:
+        """The rows of an epoch in their order: shuffled in training, unless that is not wanted."""
+        if not (self.view.train and self.shuffle):
             return list(self._chosen)
-        generator = torch.Generator().manual_seed(int.from_bytes(_mixed(self.view.seed, number), "big") >> 1)
+        generator = torch.Generator().manual_seed(number_of(self.view.seed, number))
         return [self._chosen[i] for i in torch.randperm(len(self._chosen), generator=generator).tolist()]
+
+    @property
+    def count(self) -> int | None:
+        """How many records there are; nobody knows of a stream."""
+        return None if self.view.data.streamed else len(self._chosen)
 
     @cached_property
     def _chosen(self) -> Sequence[int]:
@@ -169,7 +182,7 @@ class Batches:
     def _streamed(self, epoch: int) -> Iterator[Batch]:
         some: list[tuple[int, Record]] = []
         for i, record in enumerate(self.view.data):
-            some.append((i, self.view.seen(record, i, epoch)))
+            some.append((i, self.view.viewed(record, i, epoch)))
             if len(some) == self.batch_size:
                 yield collated(some, self.view.truth)
                 some = []
@@ -235,8 +248,11 @@ def batches(
     seed: int = 0,
     workers: int = 0,
     drop_last: bool = False,
+    shuffle: bool = True,
+    views: int = 1,
 ) -> Batches:
-    """Batches of a data set. transform: a name, an object, a v2 transform, or None for the data set's own.
+    """Batches of a data set. transform: a name, an object, a v2 transform, or None for the data set's own. views: of
+    every picture so many, each drawn anew, in batches [n, views, c, h, w].
 
     A stream is not shuffled."""
     data = Dataset.make(data)
@@ -246,10 +262,17 @@ def batches(
         transform = Transform.make(transform or data.preset)
     if batch_size < 1:
         raise BadInput(f"a batch of {batch_size} records cannot be; give batch_size of at least 1.")
+    if views < 1:
+        raise BadInput(f"{views} views of a picture cannot be; give views of at least 1.")
     if data.kind != "images" and not (isinstance(transform, Transform) and transform.name == "plain"):
         raise BadInput(f"{data.name} is of {data.kind}, which only plain leaves as they are; leave out transform=.")
-    view = View(data, transform, train, seed, (not train) if truth is None else truth)
-    return Batches(view, batch_size, rows, workers, drop_last)
+    view = View(data, transform, train, seed, (not train) if truth is None else truth, views)
+    return Batches(view, batch_size, rows, workers, drop_last, shuffle)
+
+
+def number_of(*numbers: int) -> int:
+    """One number of several, unlike for the slightest change of one of them."""
+    return int.from_bytes(_mixed(*numbers), "big") >> 1
 
 
 def _mixed(*numbers: int) -> bytes:

@@ -24,8 +24,8 @@ from torch import nn
 
 from pellucid._version import __version__
 from pellucid.data.subset import Subset
-from pellucid.data.transforms import Transform
 from pellucid.engine._evaluate import (
+    Called,
     Options,
     Share,
     _by_workers,
@@ -33,18 +33,20 @@ from pellucid.engine._evaluate import (
     _model_text,
     _run,
     _several,
-    evaluate,
+    called,
     folder_of,
+    keep_pictures,
     plan_of,
     seen_by,
 )  # fmt: skip
 from pellucid.engine._findings import findings_of, regions_of, removals_of
+from pellucid.engine._kept import Spent, about, drawable, key_of, numbers_of
 from pellucid.engine._places import proposed
 from pellucid.engine._regions import LOOKS, REGIONS, First, Places, Shown, Where, Zoned
 from pellucid.engine._source import Named
 from pellucid.engine._trust import Trust, agreement_of, trusted
 from pellucid.engine._verdict import Facts, Tried, Verdict, judged
-from pellucid.engine._worst import Sample, Seen, worst_of
+from pellucid.engine._worst import ANSWER, PLACE, Sample, Seen, worst_of
 from pellucid.errors import BadInput, PellucidError
 from pellucid.explainers import Explainer
 from pellucid.explanation import explain
@@ -52,6 +54,7 @@ from pellucid.files import write_atomically
 from pellucid.metrics import Metric
 from pellucid.networks._load import Model, as_model, card_of
 from pellucid.results import Results
+from pellucid.results.kept import ABOUT, PICTURES
 from pellucid.results.plain import as_text, plain
 from pellucid.results.store import Store
 from pellucid.subject import size_of
@@ -70,6 +73,7 @@ OF_SEVERAL = ("mosu",)
 CHECKED = ("sanity-cascading:layers=6", "random-logit", "max-sensitivity", "completeness")  # on few samples: they cost
 COSTLY = tuple(text.partition(":")[0] for text in (*CHECKED, "sanity-independent", "local-lipschitz"))
 STILL = 0.5  # of its probability: an answer that is given by a hair, among equals, does not stay
+SHOWN = 6  # of the worst of each kind, on the page
 PROBED = 2  # samples on which everything is tried first
 T = TypeVar("T")
 
@@ -88,6 +92,7 @@ class Audit:
     trust: list[Trust]
     about: dict[str, Any] = field(default_factory=dict)
     sheet: Picture | None = None  # of the worst
+    kept: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # files of its page: pictures, data card, cost
 
     @property
     def sentence(self) -> str:
@@ -113,6 +118,8 @@ class Audit:
             write_atomically(folder / "worst.png", png(self.sheet))
         else:
             (folder / "worst.png").unlink(missing_ok=True)  # of an audit before
+        for name, content in self.kept.items():
+            write_atomically(folder / name, content)
         write_atomically(folder / "audit.json", as_text(self.record()).encode())
         return folder
 
@@ -165,8 +172,8 @@ def audit(
             "seed": seed, "target": target, "transform": transform, "batch_size": batch_size, "workers": workers,
             "loaders": loaders, "name": name, "device": device, "input": input, "output": output, "progress": progress,
             "mean": mean,
-        })  # fmt: skip
-        evaluate(call.model, dataset, (), (), out=folder, **call.options)  # refuses what there is to refuse
+        }, Spent(str(device or "cpu")))  # fmt: skip
+        called(call.model, dataset, (), (), out=folder, **call.options)  # refuses what there is to refuse
         if call.head is None:
             raise BadInput("the data holds no samples, so there is nothing to audit; give at least one.")
         return _audited(call, explainers, metrics, worst, checks)
@@ -180,6 +187,7 @@ class _Call:
     dataset: Any
     out: Path
     options: Mapping[str, Any]  # of evaluate
+    spent: Spent
 
     @cached_property
     def source(self) -> Zoned:
@@ -204,12 +212,7 @@ class _Call:
     @property
     def numbers(self) -> tuple[Any, Any]:
         """Mean and std of the inputs, for showing them."""
-        card, source = card_of(self.model), self.source.of
-        if card is not None and self.options["transform"] is None:
-            return card.mean, card.std
-        if not isinstance(source, Named) or not isinstance(source._batches.view.transform, Transform):
-            return None, None
-        return source._batches.view.transform.numbers(source.data)
+        return numbers_of(self.model, self.source.of, self.options["transform"] is None)
 
     @property
     def asking(self) -> dict[str, Any]:
@@ -255,12 +258,40 @@ def _audited(call: _Call, explainers: Any, metrics: Any, worst: int, checks: int
     inside = np.full(len(answers), np.nan) if mean is None else mean["object"].to_numpy(dtype=float)
     samples = worst_of(answers, inside, worst)
     shown = [one for one in made if str(one) in (sound or audited)]
+    kept = _keep_shown(call, shown, cheap_of(wanted), results, samples)
     seen = Seen(call.model, call.source, shown, call.names, call.numbers, call.asking)
     findings = [*findings_of(facts, verdict, trust), *_agreeing(call, shown, checks), *notes, *more]
     return Audit(
         verdict, findings, results, regions_of(facts, shares), removals_of(facts), answers.assign(inside=inside),
-        samples, trust, _about(call, made), seen.drawn(samples),
+        samples, trust, _about(call, made), seen.drawn(samples), kept,
     )  # fmt: skip
+
+
+# --- for its page -----------------------------------------------------------------------------------------------------
+
+
+def cheap_of(metrics: Sequence[Metric]) -> list[Metric]:
+    """Those that are measured on all samples."""
+    return [one for one in metrics if one.name not in COSTLY]
+
+
+def _keep_shown(
+    call: _Call, explainers: Sequence[Explainer], metrics: Sequence[Metric], results: Results, samples: Sequence[Sample]
+) -> dict[str, bytes]:
+    """Pictures of the worst, some of each kind, and of the first; and what all of it cost: as files, by their names."""
+    o, source = call.options, call.source.of
+    options = Options(*(o[f.name] for f in fields(Options)))
+    plan = plan_of(call.model, source, [*explainers, *CONTROLS], metrics, None, options)
+    some = [s for kind in (PLACE, ANSWER) for s in [one for one in samples if one.kind == kind][:SHOWN]]
+    count = source.count() or 0
+    wanted = {number: ["one of the first"] for number in range(min(2, count))} | {s.number: [s.kind] for s in some}
+    wanted = dict(sorted(wanted.items())) if drawable(source) else {}
+    made = Called(call.model, source, plan, options, results, True)
+    key, own = key_of(list(plan.tasks), wanted), o["transform"] is None
+    found = keep_pictures(made, call.out, wanted, key, own) if wanted else None
+    about(call.out, call.model, source, plan, call.spent, found)
+    names = [ABOUT, *([f"{PICTURES}/{found}{end}" for end in (".npz", ".json")] if found else [])]
+    return {name: (call.out / name).read_bytes() for name in names}
 
 
 # --- what is measured -------------------------------------------------------------------------------------------------
@@ -294,13 +325,12 @@ def _wanted(call: _Call, metrics: Any) -> list[Metric]:
 
 def _results(call: _Call, explainers: Sequence[Explainer], metrics: Sequence[Metric], checks: int) -> Results:
     """All metrics on all samples, but for those that cost much."""
-    costly = [one for one in metrics if one.name in COSTLY]
-    cheap = [one for one in metrics if one.name not in COSTLY]
-    frames = [evaluate(call.model, call.dataset, explainers, cheap, out=call.out, **call.options).frame]
+    costly, cheap = [one for one in metrics if one.name in COSTLY], cheap_of(metrics)
+    frames = [called(call.model, call.dataset, explainers, cheap, out=call.out, **call.options).results.frame]
     if costly and checks:
         found = _few(call, explainers, costly, checks)
         frames.append(found[found["metric"].isin([str(one) for one in costly])])
-    return Results(frames[0] if len(frames) == 1 else _together(frames))
+    return Results(frames[0] if len(frames) == 1 else _together(frames), call.out)
 
 
 def _few(call: _Call, explainers: Sequence[Explainer], metrics: Sequence[Metric], count: int) -> Any:
@@ -308,7 +338,7 @@ def _few(call: _Call, explainers: Sequence[Explainer], metrics: Sequence[Metric]
     source = call.source.of
     if isinstance(source, Named) and not source.data.streamed:
         few = Subset(source.data, first=count)
-        return evaluate(call.model, few, explainers, metrics, out=call.out, **call.options).frame
+        return called(call.model, few, explainers, metrics, out=call.out, **call.options).results.frame
     return call.measured(First(source, count), explainers, metrics)
 
 

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid._version import __version__
+from pellucid.engine._kept import Drawing, Spent, about, chosen, drawable, key_of, numbers_of
 from pellucid.engine._measure import colour_of, fitting_boxes
 from pellucid.engine._source import SPAN, Foreign, Range, Source, source_of
 from pellucid.errors import BadFile, BadInput, BadModel, PellucidError
@@ -35,9 +36,10 @@ from pellucid.grammar import read_list
 from pellucid.knobs import addressless, fingerprint
 from pellucid.metrics import Case, Metric
 from pellucid.metrics._base import Curved
-from pellucid.networks._load import Model, as_model, card_of
+from pellucid.networks._load import Model, as_model, card_of, own_transform
 from pellucid.questions import Question
 from pellucid.results import Results
+from pellucid.results.kept import there, write_pictures
 from pellucid.results.store import Key, Store, task_id
 from pellucid.subject import Subject, as_batch, undisturbed
 from pellucid.subject.state import unwrapped
@@ -117,6 +119,7 @@ def evaluate(
     input: str | int | None = None,
     output: Any = None,
     progress: bool = False,
+    pictures: int = 12,
 ) -> Results:
     """Measure explainers on a data set, with the accuracy and confidence of the model beside them.
 
@@ -125,8 +128,57 @@ def evaluate(
     images are not normalised. target: the class that is explained, the label (the predicted class where there is none),
     "predicted", or a number. transform: how pictures become inputs; none: the model's own where pl.load_model attached
     one, else the data set's. out: a folder; None keeps the rows in memory. batch_size: the most rows in any one
-    forward. workers: processes; loaders: processes that read pictures.
+    forward. workers: processes; loaders: processes that read pictures. pictures: of how many samples picture and maps
+    are kept in `out` for the page of `pellucid report`: the first, the worst of each metric, wrong answers.
     """
+    if pictures < 0:
+        raise BadInput(f"pictures is {pictures}; give a number of samples from 0.")
+    spent = Spent(str(device or "cpu"))
+    call = called(
+        model, dataset, explainers, metrics, ask, out, seed, target=target, transform=transform, batch_size=batch_size,
+        workers=workers, loaders=loaders, name=name, mean=mean, device=device, input=input, output=output,
+        progress=progress,
+    )  # fmt: skip
+    if out is not None and Share.of_environment().rank == 0:
+        _keep_shown(call, Path(out), pictures, transform is None, spent)
+        call.results.__dict__.pop("frame", None)  # all of it was read to choose pictures; read again when looked at
+    return call.results
+
+
+@dataclass(frozen=True, eq=False)
+class Called:
+    """What a call measured, and with what."""
+
+    model: nn.Module
+    source: Source
+    plan: Plan
+    options: "Options"
+    results: Results
+    worked: bool  # whether anything was measured, or everything there already
+
+
+def called(
+    model: Model,
+    dataset: Any,
+    explainers: Any,
+    metrics: Any,
+    ask: Any = None,
+    out: str | Path | None = None,
+    seed: int = 0,
+    *,
+    target: str | int = "label",
+    transform: Any = None,
+    batch_size: int | None = None,
+    workers: int = 1,
+    loaders: int = 0,
+    name: str | None = None,
+    mean: Sequence[float] | None = None,
+    device: str | torch.device | None = None,
+    input: str | int | None = None,
+    output: Any = None,
+    progress: bool = False,
+) -> Called:
+    """evaluate, without what is kept for its page."""
     model = as_model(model)
     if batch_size is not None and batch_size < 1:
         raise BadInput(f"batch_size is {batch_size}; give at least 1, or None.")
@@ -146,17 +198,19 @@ def evaluate(
     if out is not None:
         writable(out)
     share = Share.of_environment()
+    store = Store(out)
+    worked = source.count() is None or any(plan.lacks(span, store.keys()) for span in source.spans())
     if workers > 1 and share.of == 1:
-        return _by_workers(model, source, plan, options, out, workers, progress)
+        results = _by_workers(model, source, plan, options, out, workers, progress)
+        return Called(model, source, plan, options, results, worked)
     if share.of > 1 and out is None:
         raise BadInput("several processes need a folder in common; give out=.")
     if share.of > 1 and source.count() is None:
         raise BadInput(
             "a stream has no end that several processes could agree on; give data with a length, or one process."
         )
-    store = Store(out)
     _run(model, source, plan, options, store, share, progress)
-    return _finished(source, plan, store, share)
+    return Called(model, source, plan, options, _finished(source, plan, store, share), worked)
 
 
 @dataclass(frozen=True)
@@ -190,8 +244,7 @@ class Options:
 
 def seen_by(model: nn.Module, dataset: Any, transform: Any, name: str | None, loaders: int = 0) -> Source:
     """The data as this model sees it: by its own transform, where none is given."""
-    card = card_of(model)
-    return source_of(dataset, transform, name, loaders, None if card is None else card.transform())
+    return source_of(dataset, transform, name, loaders, own_transform(model))
 
 
 def plan_of(model: nn.Module, source: Source, explainers: Any, metrics: Any, ask: Any, options: Options) -> Plan:
@@ -271,6 +324,17 @@ def _measure(
     todo = {i: plan.missing(i, part.start, part.stop, there) for i in range(len(plan.asked))}
     if not any(todo.values()):
         return colour
+    case, mean = case_of(model, part, colour, options)
+    for i, metrics in todo.items():
+        if metrics:
+            asked = plan.asked[i]
+            here = case if asked.explainer is None else _explained(case, asked, options, part, plan.count)
+            _keep(part, here, [(plan.ids[i, str(m)], m) for m in metrics], plan, store)
+    return mean
+
+
+def case_of(model: nn.Module, part: Range, colour: Tensor | None, options: Options) -> tuple[Case, Tensor | None]:
+    """A range as metrics are given it, and the mean colour that holds for it."""
     subject = Subject(model, output=options.output, batch_size=options.batch_size, seed=options.seed)
     batch = _moved(as_batch(part.images, options.input), model)
     images = batch.images
@@ -283,12 +347,7 @@ def _measure(
     masks = part.masks(case.target.cpu())
     case.masks = None if masks is None else masks.to(images.device)
     case.boxes = fitting_boxes(part.boxes(case.target.cpu()), images)
-    for i, metrics in todo.items():
-        if metrics:
-            asked = plan.asked[i]
-            here = case if asked.explainer is None else _explained(case, asked, options, part, plan.count)
-            _keep(part, here, [(plan.ids[i, str(m)], m) for m in metrics], plan, store)
-    return mean
+    return case, mean
 
 
 def _target(case: Case, labels: Tensor, wanted: str | int) -> Tensor:
@@ -349,6 +408,39 @@ def _scored(metric: Metric, case: Case) -> tuple[Tensor, Tensor | None]:
             return undefined
         raise
     return value, None if curve is None else curve.detach().float().cpu()
+
+
+# --- for its page -----------------------------------------------------------------------------------------------------
+
+
+def _keep_shown(call: Called, out: Path, count: int, own: bool, spent: Spent) -> None:
+    """Pictures of some samples, and what all of it cost."""
+    tasks = list(call.plan.tasks)
+    wanted = chosen(call.results.frame, count) if count and drawable(call.source) else {}
+    key = keep_pictures(call, out, wanted, key_of(tasks, wanted), own) if wanted else None
+    about(out, call.model, call.source, call.plan, spent if call.worked else None, key, count)
+
+
+def keep_pictures(call: Called, out: Path, wanted: dict[int, list[str]], key: str, own: bool) -> str | None:
+    """Drawn where they are not there yet; the name they are found by, none where there is nothing to see."""
+    if there(out, key):
+        return key
+    options, plan = call.options, call.plan
+    with _Placed(call.model, options.device), undisturbed(call.model, options.seed):
+        colour = call.source.colour() if options.mean is None else None
+        if colour is None:
+            colour = case_of(call.model, next(iter(call.source.ranges([0]))), None, options)[1]
+        drawing = Drawing(
+            lambda part: case_of(call.model, part, colour, options)[0],
+            lambda case, asked, part: _explained(case, asked, options, part, plan.count),
+            [one for one in plan.asked if one.explainer is not None], plan.metrics,
+            numbers_of(call.model, call.source, own),
+        )  # fmt: skip
+        pictures = drawing.pictures(call.source, wanted)
+    if pictures is None:
+        return None
+    write_pictures(out, key, pictures)
+    return key
 
 
 # --- several processes ------------------------------------------------------------------------------------------------

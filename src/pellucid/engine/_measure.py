@@ -38,6 +38,7 @@ def measure(
     device: str | torch.device | None = None,
     input: str | int | None = None,
     output: Any = None,
+    channels: int | None = None,
 ) -> Tensor:
     """How good are these maps, sample by sample? float32 [n]; NaN where the metric is undefined.
 
@@ -45,7 +46,8 @@ def measure(
     the model alone. masks: bool, or uint8 with 1 the object, 0 the rest, 255 what counts neither way. boxes: n tensors
     [k, 4] of x0, y0, x1, y1 in pixels of the input. labels: the true classes. target: the class that maps made
     elsewhere are about, none for the predicted one. mean: the data's mean colour in the images as they are given,
-    where they are not normalised. batch_size: the most rows in any one forward.
+    where they are not normalised. batch_size: the most rows in any one forward. channels: the axis of x that maps do
+    not have, where it is not the second; known from what pl.explain returned.
     """
     model = as_model(model)
     if batch_size is not None and batch_size < 1:
@@ -53,10 +55,12 @@ def measure(
     made = Metric.make(metric)
     if isinstance(e, str | Explainer):
         options: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "device": device, "input": input}
-        given: Explanation | None = explain(model, x, e, target=target, output=output, **options)
+        given: Explanation | None = explain(model, x, e, target=target, output=output, channels=channels, **options)
     else:
         given = e if e is None or isinstance(e, Explanation) else Explanation(maps=torch.as_tensor(e))
-    batch, model = as_batch(x, input), unwrapped(model)
+    if channels is None and given is not None and given.images is not None and given.channels > 1:
+        channels = given.channels
+    batch, model = as_batch(x, input, channels), unwrapped(model)
     n = len(batch.images)
     if n == 0:
         raise BadInput("x is an empty batch; give at least one image.")

@@ -54,6 +54,10 @@ class Explainer(Named, family="explainers"):
         """The same explainer with what it picks by itself filled in, for the provenance."""
         return self
 
+    def part(self, rows: slice, n: int | None) -> "Explainer":
+        """The explainer for some samples of n (none: of a stream), where it has something for each."""
+        return self
+
     def at(self, subject: Subject, images: Tensor) -> tuple[str, ...] | None:
         """Where it looks in the clean forward, so that this forward is shared: INPUT, layers, or nowhere."""
         return None
@@ -98,8 +102,8 @@ class LayerExplainer(Explainer):
 
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
         looks = subject.look_all(images, scores, self.layer, self.grid)
-        maps = [[self.spread(a, gradients[i]) for a, gradients in looks] for i in range(len(scores))]
-        return [self.clipped(self.fused(layers, images), score) for layers, score in zip(maps, scores, strict=True)]
+        maps = [[self.spread(a, g) for g in gradients] for a, gradients in looks]
+        return self.joined(maps, images, scores)
 
     def picked(self, subject: Subject, images: Tensor) -> "Explainer":
         return self.but(layer=subject.place(images, self.grid).path) if self.layer in (None, "auto") else self
@@ -116,6 +120,11 @@ class LayerExplainer(Explainer):
     def clipped(self, maps: Tensor, score: Score) -> Tensor:
         """The map, or the part of it above zero."""
         return maps.relu() if self._clips(score.question) else maps
+
+    def joined(self, layers: Sequence[Sequence[Tensor]], images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
+        """Of the maps of every layer, one for each score, the map of each score."""
+        maps = zip(*layers, strict=True)
+        return [self.clipped(self.fused(list(m), images), score) for m, score in zip(maps, scores, strict=True)]
 
     def fused(self, maps: list[Tensor], images: Tensor) -> Tensor:
         """One map of several layers'."""

@@ -8,7 +8,7 @@ noise    uniform between the darkest and the brightest value of each image; the 
 tensor   one image for all            } or with space=pixel in [0, 1], normalised as the images are
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from pellucid.networks._load import card_of
 Kind = Literal["black", "mean", "blur", "noise"]
 Space = Literal["model", "pixel"]
 Spread = Annotated[float, Between(0)]
+SEVERAL = "give one for all, or take gradient-shap, to which several may be given"
 
 
 def baselines(
@@ -56,6 +57,15 @@ def baselines(
             f"the baseline has shape {tuple(given.shape)}, the images {tuple(images.shape)}; give one number, "
             f"one image {list(images.shape[1:])}, or several of them to an explainer that takes several."
         ) from None
+
+
+def sole(member: Any, subject: Any, images: Tensor, instead: str) -> Tensor:
+    """The one baseline of a member's knobs; a batch is its images, so a tensor is one image for all."""
+    given = subject.laid(member.baseline)
+    if isinstance(given, Tensor) and given.ndim == images.ndim and len(given) != 1:
+        raise BadInput(f"the baseline has shape {tuple(given.shape)}, which is {len(given)} images; {instead}.")
+    chance = member.generator(subject, member.seed)
+    return baselines(given, member.space, member.sigma, images, subject.model, 1, chance)[0]
 
 
 def _normalised(values: Tensor, images: Tensor, model: nn.Module) -> Tensor:

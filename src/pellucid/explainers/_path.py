@@ -71,6 +71,11 @@ def asked(subject: Subject, at: Tensor, score: Any, way: Tensor) -> Steps:
     return Steps(run.output if subject.trainable else run.output.detach(), precise(gradient), way)
 
 
+def slopes(subject: Subject, images: Tensor, score: Score) -> Callable[[Tensor], Tensor]:
+    """The gradient of the score at some copies of the batch, one after another."""
+    return lambda x: subject.gradient(x, score.times(len(x) // len(images)))
+
+
 def straight(start: Tensor, end: Tensor, share: float) -> Tensor:
     """A share of the way; 0 and 1 are the ends to the bit.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pellucid.errors import BadInput
 from pellucid.explainers._base import Explainer, Subject
-from pellucid.explainers._baseline import Kind, Space, Spread, baselines
+from pellucid.explainers._baseline import Kind, Space, Spread, sole
 from pellucid.subject import size_of
 
 Fade = Callable[[Tensor, Tensor], Tensor]  # (which image [b], its mask [b, h, w]) -> images [b, …]
@@ -33,17 +33,10 @@ class RemovingExplainer(Explainer):
 
     def start(self, subject: Subject, images: Tensor) -> Tensor:
         """The baseline of every image; a batch is its images, so a tensor is one image for all."""
-        if isinstance(self.baseline, Tensor) and self.baseline.ndim == images.ndim and len(self.baseline) != 1:
-            raise BadInput(
-                f"the baseline has shape {tuple(self.baseline.shape)}, which is {len(self.baseline)} images; "
-                f"{self.name} takes one for all, {list(images.shape[1:])}."
-            )
-        chance = self.generator(subject, self.seed)
-        return baselines(self.baseline, self.space, self.sigma, images, subject.model, 1, chance)[0]
+        return sole(self, subject, images, f"{self.name} takes one for all, {list(images.shape[1:])}")
 
-    def fading(self, subject: Subject, images: Tensor) -> Fade:
+    def fading(self, images: Tensor, start: Tensor) -> Fade:
         """How an image looks under a mask; masks are [b, h, w], of signals [b, 1, t]."""
-        start = self.start(subject, images)
         way = images - start
 
         def fade(i: Tensor, mask: Tensor) -> Tensor:

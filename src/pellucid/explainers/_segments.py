@@ -24,19 +24,10 @@ from pellucid.explainers._base import Between, Score, Subject
 from pellucid.explainers._baseline import Kind
 from pellucid.explainers._masking import values
 from pellucid.explainers._removing import RemovingExplainer
+from pellucid.maths.regions import rectangles
 
 Segments = Literal["grid", "slic", "felzenszwalb"]
 Draw = tuple[Tensor, Tensor]  # which segments are there bool [m, k], and how much each row counts [m]
-
-
-def rectangles(size: tuple[int, int], cells: int) -> Int[Tensor, "h w"]:
-    """So many along each axis, at most one a pixel.
-
-    >>> rectangles((1, 6), 3).tolist()
-    [[0, 0, 1, 1, 2, 2]]
-    """
-    rows, columns = (torch.arange(pixels) * min(cells, pixels) // pixels for pixels in size)
-    return rows[:, None] * (int(columns[-1]) + 1) + columns
 
 
 def spread(values: Float[Tensor, "n k"], labels: Int[Tensor, "n h w"], share: bool) -> Float[Tensor, "n h w"]:
@@ -77,7 +68,7 @@ class SegmentExplainer(RemovingExplainer):
         draws = {k: self.draw(k, self.generator(subject, self.seed)) for k in sorted(set(counts.tolist()))}
         there, real = _padded([rows for rows, _ in draws.values()], labels)
         drawn = torch.tensor([list(draws).index(k) for k in counts.tolist()], device=images.device)
-        fade = self.fading(subject, images)
+        fade = self.fading(images, self.start(subject, images, labels))
 
         def variant(i: Tensor, s: Tensor) -> Tensor:
             return fade(i, there[drawn[i], s].gather(1, labels[i].flatten(1)).view(len(i), *labels.shape[1:]))
@@ -136,10 +127,12 @@ class SegmentExplainer(RemovingExplainer):
         least = image[0].numel() // (4 * self.cells**2)
         return torch.as_tensor(segmentation.felzenszwalb(rows, scale=100, sigma=0.8, min_size=least, channel_axis=-1))
 
-    def start(self, subject: Subject, images: Tensor) -> Tensor:
+    def start(self, subject: Subject, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """labels: the segments, where they are known already."""
         if not isinstance(self.baseline, str) or self.baseline != "segment":
             return super().start(subject, images)
-        flat, x = self.labels(subject, images).flatten(1)[:, None].expand(-1, images.shape[1], -1), images.flatten(2)
+        labels = self.labels(subject, images) if labels is None else labels
+        flat, x = labels.flatten(1)[:, None].expand(-1, images.shape[1], -1), images.flatten(2)
         blank = x.new_zeros(*x.shape[:2], int(flat.max()) + 1)
         means = blank.scatter_add(2, flat, x) / blank.scatter_add(2, flat, torch.ones_like(x)).clamp_min(1)
         return means.gather(2, flat).view_as(images)

@@ -60,8 +60,7 @@ class AblationCAM(LayerExplainer, name="ablation-cam", paper="doi:10.1109/WACV45
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
         paths = subject.layers(images, self.layer, self.grid)
         maps = [self.maps(subject, images, path, scores) for path in paths]
-        fused = [self.fused(list(of_score), images) for of_score in zip(*maps, strict=True)]
-        return [self.clipped(m, score) for m, score in zip(fused, scores, strict=True)]
+        return self.joined(maps, images, scores)
 
     def maps(self, subject: Subject, images: Tensor, path: str, scores: Sequence[Score]) -> list[Tensor]:
         """[n, h, w] of one layer for every score."""

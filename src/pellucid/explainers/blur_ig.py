@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from pellucid.explainers._base import Between, Score, Subject
-from pellucid.explainers._path import PathExplainer, Steps, pairs, walk
+from pellucid.explainers._path import PathExplainer, Steps, pairs, slopes, walk
 from pellucid.maths.blur import gaussian_blur
 
 Spacing = Literal["linear", "sqrt"]
@@ -72,10 +72,7 @@ class BlurIG(PathExplainer, name="blur-ig", paper="arXiv:2004.03383"):
     spacing: Spacing = "linear"
 
     def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
-        def gradient(x: Tensor) -> Tensor:
-            return subject.gradient(x, score.times(len(x) // len(images)))
-
-        return blur_ig(images, self._widths(), gradient, subject.copies(len(images)))
+        return blur_ig(images, self._widths(), slopes(subject, images, score), subject.copies(len(images)))
 
     def walk(self, subject: Subject, images: Tensor, score: Score) -> Iterator[Steps]:
         return walk(subject, images, score, lambda sigma: gaussian_blur(images, sigma), self._widths())

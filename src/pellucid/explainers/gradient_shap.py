@@ -7,7 +7,14 @@ with baselines x′_i from a distribution, one u_i in each of `samples` parts of
 
 The baseline is `noise` (a fresh image for every sample), black, mean, blur or a number as in integrated-gradients, or a
 tensor of several images, taken in turn. With one baseline and no noise this is integrated-gradients by a random rule.
+`pair=true`: a tensor of as many baselines as there are images gives each image its own (blur and mean do so anyway).
 Complete in the mean; where the baselines are given and spread is 0, the explanation reports the error (`e.error`).
+
+    sound       the score of image i follows image i
+    published   label-free, the authors' code: all draws are made per image, without strata, at baselines picked by
+                chance from the whole batch; and of B images with S samples each, row p of the forward is image p // S
+                but follows the representation of image p mod B. Only one image alone is explained rightly. Other
+                questions are asked as they should be; for the published numbers samples=5,baseline=0
 
 >>> gradient = lambda x, i: torch.full_like(x, 3.0)
 >>> gradient_shap(torch.tensor([[2.0]]), [torch.tensor([[1.0]]), torch.tensor([[0.0]])], gradient, [0.2, 0.7]).item()
@@ -15,13 +22,13 @@ Complete in the mean; where the baselines are given and spread is 0, the explana
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from pellucid.errors import BadKnob
-from pellucid.explainers._base import Between, Score, Subject
+from pellucid.errors import BadInput, BadKnob
+from pellucid.explainers._base import Between, Explainer, Score, Subject
 from pellucid.explainers._baseline import Kind, Space, Spread, baselines
 from pellucid.explainers._path import PathExplainer, Steps, straight, walk
 from pellucid.maths.noise import noise_scale
@@ -50,6 +57,15 @@ def gradient_shap(
     return total / len(points)
 
 
+def mismatched(images: int, samples: int) -> tuple[Tensor, Tensor]:
+    """Which image each row of the published forward is, and whose representation it follows.
+
+    >>> [rows.tolist() for rows in mismatched(2, 3)]
+    [[0, 0, 0, 1, 1, 1], [0, 1, 0, 1, 0, 1]]
+    """
+    return torch.arange(images).repeat_interleave(samples), torch.arange(images).repeat(samples)
+
+
 class GradientSHAP(PathExplainer, name="gradient-shap", paper="arXiv:1705.07874"):
     """What does each pixel contribute on the way from any of many baselines to the image?"""
 
@@ -75,12 +91,16 @@ class GradientSHAP(PathExplainer, name="gradient-shap", paper="arXiv:1705.07874"
     baseline: Kind | float | Tensor = "noise"
     spread: Spread = 0.0
     stratify: bool = True
+    pair: bool = False
+    protocol: Literal["sound", "published"] = "sound"
     space: Space = "model"
     sigma: Spread = 0.1
     seed: int | None = None
 
     def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
         chance = self.generator(subject, self.seed)
+        if self.protocol == "published":
+            return self._published(subject, images, score, chance)
         u = self._points(chance)
         starts = self.starts(subject, images, chance)
         noise: list[Tensor] = []
@@ -97,10 +117,25 @@ class GradientSHAP(PathExplainer, name="gradient-shap", paper="arXiv:1705.07874"
             subject.copies(len(images)),
         )
 
+    def _published(self, subject: Subject, images: Tensor, score: Score, chance: torch.Generator) -> Tensor:
+        """Every step in the order of the code that made the numbers."""
+        n, s = len(images), self.samples
+        mine, followed = mismatched(n, s)
+        starts = self.starts(subject, images, chance)
+        pool = starts[0] if len(starts) == 1 else torch.stack([start[0] for start in starts])
+        u = torch.rand(n * s, generator=chance, dtype=torch.float64).to(images).view(-1, *[1] * (images.ndim - 1))
+        picked = torch.randint(len(pool), (n * s,), generator=chance)
+        asked = score[followed if score.scale == "similarity" else mine]
+        most, found = n * subject.copies(n), list[Tensor]()
+        for rows in torch.arange(n * s).split(most):
+            x, start = images[mine[rows]], pool[picked[rows]]
+            at = u[rows] * x + (1 - u[rows]) * start
+            found.append((x - start) * subject.gradient(at, asked[rows]))
+        return torch.cat(found).unflatten(0, (n, s)).sum(1) / s
+
     def owes(self, subject: Subject, images: Tensor, score: Score) -> Tensor | None:
-        if self.spread or (
-            isinstance(self.baseline, str) and self.baseline == "noise"
-        ):  # every sample has its own: as many forwards again
+        noisy = isinstance(self.baseline, str) and self.baseline == "noise"  # every sample its own: as many forwards
+        if self.spread or noisy or self.protocol == "published":
             return None
         starts = self.starts(subject, images, self.generator(subject, self.seed))
         ways = [score.followed(subject.answered(images)) - score.followed(subject.answered(start)) for start in starts]
@@ -123,6 +158,10 @@ class GradientSHAP(PathExplainer, name="gradient-shap", paper="arXiv:1705.07874"
             )
         return starts[0]
 
+    def part(self, rows: slice, n: int | None) -> Explainer:
+        own = self.pair and isinstance(self.baseline, Tensor) and len(self.baseline) == (n or len(self.baseline))
+        return self.but(baseline=self.baseline[rows]) if own and isinstance(self.baseline, Tensor) else self
+
     def _points(self, chance: torch.Generator) -> Tensor:
         """How far along its way each sample is asked, in no order."""
         u = torch.rand(self.samples, generator=chance)
@@ -131,4 +170,11 @@ class GradientSHAP(PathExplainer, name="gradient-shap", paper="arXiv:1705.07874"
     def starts(self, subject: Subject, images: Tensor, chance: torch.Generator) -> list[Tensor]:
         """The baselines, one or several, each of the images' shape."""
         given = subject.laid(self.baseline)
+        if self.pair and isinstance(given, Tensor):
+            if given.shape != images.shape:
+                raise BadInput(
+                    f"{self.name}:pair=true has baselines {tuple(given.shape)} for images {tuple(images.shape)}; give "
+                    f"one an image, of its shape."
+                )
+            return [given.to(images)]
         return baselines(given, self.space, self.sigma, images, subject.model, self.samples, chance)

@@ -151,8 +151,7 @@ class GroupCAM(LayerExplainer, name="group-cam", paper="arXiv:2103.13859"):
         blurred = cut_blur(images, self.kernel, self.sigma)
         with torch.no_grad():
             maps = [self.maps(subject, images, blurred, a.detach(), gradients, scores) for a, gradients in looks]
-            fused = [self.fused(list(of_score), images) for of_score in zip(*maps, strict=True)]
-        return [self.clipped(m, score) for m, score in zip(fused, scores, strict=True)]
+            return self.joined(maps, images, scores)
 
     def _weigher(self, score: Score) -> Score | _ByLogit:
         asked = self.weigh == "logit" and score.scale in ("probability", "log-probability") and score.question.targeted

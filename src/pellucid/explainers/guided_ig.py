@@ -28,9 +28,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.explainers._base import Between, Score, Subject
-from pellucid.explainers._baseline import Kind, Space, Spread
+from pellucid.explainers._baseline import SEVERAL, Kind, Space, Spread, sole
 from pellucid.explainers._path import PathExplainer, Steps, asked
-from pellucid.explainers.integrated_gradients import IntegratedGradients
 from pellucid.subject import precise
 
 MOST = 100  # rounds of a step, each a fraction of the features; the last takes whoever is left
@@ -126,7 +125,4 @@ class GuidedIG(PathExplainer, name="guided-ig", paper="arXiv:2106.09788"):
             yield Steps(here.output, here.gradient, at - before)
 
     def start(self, subject: Subject, images: Tensor) -> Tensor:
-        """As that of integrated-gradients."""
-        return IntegratedGradients(
-            baseline=self.baseline, space=self.space, sigma=self.sigma, seed=self.seed
-        ).start(subject, images)  # fmt: skip
+        return sole(self, subject, images, SEVERAL)

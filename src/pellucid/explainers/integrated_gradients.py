@@ -22,10 +22,9 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from pellucid.errors import BadInput
 from pellucid.explainers._base import Between, Score, Subject
-from pellucid.explainers._baseline import Kind, Space, Spread, baselines
-from pellucid.explainers._path import PathExplainer, Steps, straight, walk
+from pellucid.explainers._baseline import SEVERAL, Kind, Space, Spread, sole
+from pellucid.explainers._path import PathExplainer, Steps, slopes, straight, walk
 from pellucid.maths.quadrature import Rule, quadrature
 
 
@@ -70,23 +69,12 @@ class IntegratedGradients(PathExplainer, name="integrated-gradients", paper="arX
     seed: int | None = None
 
     def attribute(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
-        def gradient(x: Tensor) -> Tensor:
-            return subject.gradient(x, score.times(len(x) // len(images)))
-
-        rule = quadrature(self.rule, self.steps)
-        return integrated_gradients(images, self.start(subject, images), gradient, *rule, subject.copies(len(images)))
+        rule, start = quadrature(self.rule, self.steps), self.start(subject, images)
+        return integrated_gradients(images, start, slopes(subject, images, score), *rule, subject.copies(len(images)))
 
     def walk(self, subject: Subject, images: Tensor, score: Score) -> Iterator[Steps]:
         start, stops = self.start(subject, images), [i / self.steps for i in range(self.steps + 1)]
         return walk(subject, images, score, lambda stop: straight(start, images, stop), stops)
 
     def start(self, subject: Subject, images: Tensor) -> Tensor:
-        """The baseline of every image; a batch is its images, so a tensor is one image for all."""
-        given = subject.laid(self.baseline)
-        if isinstance(given, Tensor) and given.ndim == images.ndim and len(given) != 1:
-            raise BadInput(
-                f"the baseline has shape {tuple(given.shape)}, which is {len(given)} images; give one for all, or "
-                f"take gradient-shap, to which several may be given."
-            )
-        chance = self.generator(subject, self.seed)
-        return baselines(given, self.space, self.sigma, images, subject.model, 1, chance)[0]
+        return sole(self, subject, images, SEVERAL)

@@ -67,7 +67,7 @@ class Occlusion(RemovingExplainer, name="occlusion", paper="arXiv:1311.2901"):
     divide: bool = True
 
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
-        fade = self.fading(subject, images)
+        fade = self.fading(images, self.start(subject, images))
         rows, columns = (axis.to(images.device) for axis in self.lattice(self.canvas(images)))
 
         def without(i: Tensor, s: Tensor) -> Tensor:

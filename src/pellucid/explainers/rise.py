@@ -135,7 +135,7 @@ class RISE(RemovingExplainer, name="rise", paper="arXiv:1806.07421"):
     until: Annotated[float, Between(0)] | None = None
 
     def attribute_all(self, subject: Subject, images: Tensor, scores: Sequence[Score]) -> list[Tensor]:
-        size, fade = self.canvas(images), self.fading(subject, images)
+        size, fade = self.canvas(images), self.fading(images, self.start(subject, images))
         grids, shifts = (drawn.to(images.device) for drawn in self.draw(size, self.generator(subject, self.seed)))
         grids = grids.to(torch.promote_types(images.dtype, torch.float32))
         sums = [Sums(len(images), grids.new_empty(size)) for _ in scores]

@@ -97,8 +97,7 @@ class ScoreCAM(LayerExplainer, name="score-cam", paper="arXiv:1910.01279"):
         layers = [a.detach() for a in subject.activations(images, self.layer, self.grid)]
         base = self.bases(subject, images, start, scores)
         maps = [self.maps(subject, images, start, a, scores, base) for a in layers]
-        fused = [self.fused(list(of_score), images) for of_score in zip(*maps, strict=True)]
-        return [self.clipped(m, score) for m, score in zip(fused, scores, strict=True)]
+        return self.joined(maps, images, scores)
 
     def bases(self, subject: Subject, images: Tensor, start: Tensor, scores: Sequence[Score]) -> list[Tensor]:
         """[n] for every score: what the baseline is worth, where the weights ask for that."""

@@ -35,6 +35,7 @@ from torch.nn.functional import interpolate, pad
 
 from pellucid.errors import need
 from pellucid.explainers._base import Between, Explainer, Score, Subject
+from pellucid.explainers._path import slopes
 from pellucid.explainers.integrated_gradients import integrated_gradients
 from pellucid.maths.quadrature import Rule, quadrature
 
@@ -144,10 +145,7 @@ class XRAI(Explainer, name="xrai", paper="arXiv:1906.02825"):
 
     def pixels(self, subject: Subject, images: Tensor, score: Score) -> Tensor:
         """[n, h, w]: integrated gradients from the darkest and the brightest, of their mean the largest channel."""
-
-        def gradient(x: Tensor) -> Tensor:
-            return subject.gradient(x, score.times(len(x) // len(images)))
-
+        gradient = slopes(subject, images, score)
         rule, most = quadrature(self.rule, self.steps), subject.copies(len(images))
         flat = images.flatten(1)
         ends = (end.view(-1, 1, 1, 1).expand_as(images) for end in (flat.amin(1), flat.amax(1)))

@@ -25,7 +25,8 @@ Better = Literal["higher", "lower"]
 class Metric(Named, family="metrics"):
     """How good an explanation is, or a model."""
 
-    scores: ClassVar[Literal["map", "explainer", "model"]] = "map"  # a map, its maker who is asked again, or the model
+    # a map, its maker who is asked again, or the model; or what `measure` does not see: see `_apart`
+    scores: ClassVar[Literal["map", "explainer", "model", "influence", "codes"]] = "map"
     better: ClassVar[Better | None] = "higher"
     needs: ClassVar[tuple[str, ...]] = ()  # of masks, boxes, labels
     classes: ClassVar[bool] = False  # asks the model for the probability of a class

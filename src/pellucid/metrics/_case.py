@@ -160,7 +160,7 @@ class Case:
         return explain(
             model or s.model, self.batch.but(images).whole, self.explainer, self.question,
             target=target if self.question.targeted else None, batch_size=s.batch_size or rows, seed=s.seed,
-            input=self.batch.key, output=s.output,
+            input=self.batch.key, output=s.output, channels=self.batch.channels or None,
         )  # fmt: skip
 
     # --- what several need -----------------------------------------------------------------------------------------

@@ -20,16 +20,6 @@ def squares(size: tuple[int, int], side: int) -> Int[Tensor, "h w"]:
     return rows[:, None] * (int(columns[-1]) + 1) + columns
 
 
-def grid(size: tuple[int, int], cells: int) -> Int[Tensor, "h w"]:
-    """So many cells along each axis, at most one a pixel.
-
-    >>> grid((1, 6), 3).tolist()
-    [[0, 0, 1, 1, 2, 2]]
-    """
-    rows, columns = (torch.arange(pixels) * min(cells, pixels) // pixels for pixels in size)
-    return rows[:, None] * (int(columns[-1]) + 1) + columns
-
-
 def region_sums(maps: Float[Tensor, "n h w"], labels: Int[Tensor, "n h w"], regions: int) -> Float[Tensor, "n k"]:
     """What a map says in every region, in float64."""
     found = torch.zeros(len(maps), regions, dtype=torch.float64, device=maps.device)

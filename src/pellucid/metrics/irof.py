@@ -22,8 +22,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pellucid.errors import need
+from pellucid.maths.regions import rectangles
 from pellucid.metrics._base import Between, Case, Curved
-from pellucid.metrics._regions import grid, region_means, region_ranks
+from pellucid.metrics._regions import region_means, region_ranks
 from pellucid.metrics._removal import Into, described, emptied, traced
 
 
@@ -74,7 +75,7 @@ class IROF(Curved, name="irof", paper="arXiv:2003.08747"):
     def labels(self, case: Case) -> Tensor:
         """[n, h, w]: the segment of every pixel, the numbers of each image without a gap."""
         if self.cells is not None:
-            return grid(case.size, self.cells).to(case.map.device).expand_as(case.map)
+            return rectangles(case.size, self.cells).to(case.map.device).expand_as(case.map)
         return case.once(("slic", self.segments), lambda: self._superpixels(case))
 
     def _superpixels(self, case: Case) -> Tensor:

@@ -25,9 +25,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.maths.regions import rectangles
 from pellucid.maths.similarity import spearman
 from pellucid.metrics._base import Between, Case, Metric
-from pellucid.metrics._regions import grid, region_means, region_ranks, region_sums
+from pellucid.metrics._regions import region_means, region_ranks, region_sums
 from pellucid.metrics._removal import ROUNDING, SCORED, Follows, Into, described, drops, emptied, of_these, traced
 
 
@@ -64,7 +65,7 @@ class Monotonicity(Metric, name="monotonicity", paper="arXiv:2007.07584"):
     seed: int | None = None
 
     def score(self, case: Case) -> Tensor:
-        labels = grid(case.size, self.cells).to(case.map.device)
+        labels = rectangles(case.size, self.cells).to(case.map.device)
         return self._nguyen(case, labels) if self.kind == "nguyen" else self._arya(case, labels)
 
     def _nguyen(self, case: Case, labels: Tensor) -> Tensor:

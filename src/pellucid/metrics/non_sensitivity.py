@@ -22,8 +22,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.maths.regions import rectangles
 from pellucid.metrics._base import Between, Case, Metric
-from pellucid.metrics._regions import grid
 from pellucid.metrics._removal import of_these
 
 
@@ -55,7 +55,7 @@ class NonSensitivity(Metric, name="non-sensitivity", paper="arXiv:2007.07584"):
     fill: Literal["mean", "zeros"] = "mean"
 
     def score(self, case: Case) -> Tensor:
-        block = grid(case.size, self.cells or max(case.size)).to(case.images.device)
+        block = rectangles(case.size, self.cells or max(case.size)).to(case.images.device)
         count, flat = int(block.max()) + 1, case.map.abs().flatten(1)
         largest = torch.zeros(case.n, count).to(flat)
         largest.scatter_reduce_(1, block.flatten().expand_as(flat), flat, "amax")

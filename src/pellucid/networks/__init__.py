@@ -1,5 +1,6 @@
 """Networks that timm and torchvision lack, and one way to load any."""
 
+from pellucid.networks._base import Learner as Learner
 from pellucid.networks._base import Network as Network
 from pellucid.networks._load import Card as Card
 from pellucid.networks._load import load_model as load_model

@@ -106,14 +106,20 @@ def card_of(model: nn.Module) -> Card | None:
     return _timm_card(f"timm:{config.get('architecture', type(model).__name__)}", config) if config else None
 
 
+def own_transform(model: nn.Module) -> Callable[[Any], Tensor] | None:
+    """The preprocessing of a model, where it is known."""
+    card = card_of(model)
+    return None if card is None else card.transform()
+
+
 def transform_of(model: nn.Module) -> Callable[[Any], Tensor]:
     """The preprocessing of a model that load_model made."""
-    card = card_of(model)
-    if card is None:
+    own = own_transform(model)
+    if own is None:
         raise BadModel(
             f"no preprocessing is known for {type(model).__name__}; load it with pl.load_model, or write its transform."
         )
-    return card.transform()
+    return own
 
 
 def save_model(model: nn.Module, path: str | Path, card: Card | None = None) -> Path:
@@ -123,9 +129,12 @@ def save_model(model: nn.Module, path: str | Path, card: Card | None = None) -> 
     card = card or card_of(model)
     if card is None:
         raise BadModel(f"no network is known for {type(model).__name__}; give card=Card(network=...).")
-    # shared tensors are written once each, and row by row: safetensors takes no aliases and no channels_last
-    state = {key: tensor.detach().cpu().clone().contiguous() for key, tensor in model.state_dict().items()}
-    return write_atomically(path, save(state, {"pellucid": json.dumps(asdict(card))}))
+    return write_atomically(path, save(weights_of(model), {"pellucid": json.dumps(asdict(card))}))
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """As safetensors takes them: shared tensors once each, for it refuses aliases, and row by row, no channels_last."""
+    return {key: tensor.detach().cpu().clone().contiguous() for key, tensor in model.state_dict().items()}
 
 
 def _from_source(text: str, num_classes: int | None, weights: str | Path | None) -> nn.Module:
@@ -251,6 +260,8 @@ def _hf(name: str, num_classes: int | None, pretrained: bool) -> tuple[nn.Module
 def _pellucid(name: str, num_classes: int | None, pretrained: bool) -> tuple[nn.Module, Card]:
     member = Network.make(name)
     if num_classes is not None:
+        if not hasattr(member, "classes"):
+            raise BadModel(f"{member} has no classes to name, and {num_classes} are asked for; choose a classifier.")
         member = member.but(classes=num_classes)
     size, channels = (member.size, member.size), getattr(member, "channels", 3)
     return member.build(), Card(f"pellucid:{member}", size, member.mean[:channels], member.std[:channels], member.crop)

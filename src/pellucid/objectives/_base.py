@@ -3,6 +3,14 @@
 `bind` joins it to a model and gives what a loop calls. What an objective trains besides the model (prompts, a mapping)
 is made by `build` and lives in the bound objective; the model itself stays as it is. Objectives are added by `+`;
 what two of them need, a forward or the cross-entropy, is computed and counted once.
+
+An objective without classes says `classifies = False`. Then the model's output may be of any shape, labels may be
+absent (`objective(images)`, `objective((images, labels))`), and `pl.fit` chooses its epoch by the held-out loss: the
+objective itself, in evaluation, under the same chance in every epoch. What it wants of a network besides the forward is
+a method, whose name it gives in `asks`; `step.ask("reconstruct", images)` calls it, through whatever wraps the model.
+`networks` are those on which the contract tries it; `views` is how many times `pl.fit` lets a transform look at every
+picture: with two, `step.images` are [n, 2, c, h, w]. `step.count` is the number of records that are learned from, where
+that is known.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +39,10 @@ class Objective(Named, family="objectives"):
     twice: ClassVar[bool] = False  # differentiates a gradient
     draws: ClassVar[bool] = False  # for every sample, so that the order of a batch has a say
     vmaps: ClassVar[bool] = False  # a plain function of output and labels: nothing learned, drawn, or differentiated
+    classifies: ClassVar[bool] = True  # reads labels, and the model's output [n, classes] as scores
+    views: ClassVar[int] = 1  # of every picture, each drawn anew by the transform
+    asks: ClassVar[str] = ""  # a method that the network must have, besides its forward
+    networks: ClassVar[tuple[str, ...]] = ("tiny-cnn", "tiny-vit")  # of ours, to keep the contract on
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -97,11 +109,19 @@ class Sum(Objective, name="sum"):
 
     of_: tuple[Objective, ...]
 
+    classifies = property(lambda self: any(part.classifies for part in self.of_))  # type: ignore[assignment]
+    views = property(lambda self: max(part.views for part in self.of_))  # type: ignore[assignment]
+
     def check(self) -> None:
         names = [part.name for part in self.of_]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
             raise BadText(f"the sum {self} has {twice} twice; take each objective once, and set its weight by a knob.")
+        if len({part.views for part in self.of_}) > 1:
+            several = next(part.name for part in self.of_ if part.views > 1)
+            raise BadText(
+                f"in the sum {self}, {several} looks at several views of a picture, and others at one; take it alone."
+            )
 
     @property
     def weights(self) -> Mapping[str, float]:

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from pellucid.errors import BadInput, BadModel, kind, listed
 from pellucid.maths.grids import Layout
+from pellucid.networks._base import Learner
 from pellucid.networks._load import as_model, card_of
+from pellucid.objectives import _ranks
 from pellucid.objectives._base import Objective, Part, members
 from pellucid.objectives._step import Step
 from pellucid.subject import Subject, undisturbed
@@ -28,9 +30,10 @@ class Site:
 
     subject: Subject
     images: Tensor  # two, of nothing
-    classes: int
+    classes: int  # 0 where nothing is classified
     names: tuple[str, ...]  # of the classes; () where nobody said
     seed: int
+    shape: tuple[int, ...] = ()  # of the output
 
     def layer(self, wanted: str | None) -> str:
         """The layer to look at: this one, or the last feature map or grid of tokens that has a say."""
@@ -62,8 +65,9 @@ class Bound(nn.Module):
     ) -> None:
         super().__init__()
         self.objective, self.seed, self.number = objective, seed, 0
+        self.count: int | None = None  # records that are learned from, where somebody knows
         self.watch: dict[str, Tensor] = {}  # of the last batch: scale, marginal error and the like
-        self.output: Tensor | None = None  # of the last batch: the scores
+        self.output: Tensor | None = None  # of the last batch: the scores, where it has such
         model = as_model(model)
         subject = Subject(model, output=output, trainable=True)
         subject.twice = any(part.twice for part in members(objective))
@@ -97,7 +101,8 @@ class Bound(nn.Module):
         return [part for part in self.parts.values() if isinstance(part, Part)]
 
     def forward(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        """batch: (images, labels), a pl.data batch, or a dict of them with more (see the objective)."""
+        """batch: (images, labels), a pl.data batch, or a dict of them with more (see the objective); images alone where
+        nothing is classified."""
         if torch.is_inference_mode_enabled():  # in which nothing has a gradient, and a heat-map is one
             with torch.inference_mode(False), torch.no_grad():
                 return self(_alive(batch))
@@ -107,7 +112,7 @@ class Bound(nn.Module):
             terms |= part(step)  # a term that two of them have is one number
         loss = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         self.watch = {name: value.detach() for name, value in step.watch.items()}
-        self.output = step.seen(step.images).output.detach()
+        self.output = step.seen(step.images).output.detach() if self.objective.classifies else None
         if not bool(loss.isfinite()):
             self._explain(step, terms)
         self.number += step.training
@@ -120,14 +125,14 @@ class Bound(nn.Module):
     # --- the batch -------------------------------------------------------------------------------------------------
 
     def _step(self, batch: Any) -> Step:
-        images, labels, more = _read(batch)
+        images, labels, more = _read(batch, self.objective.classifies)
         subject = self._unseen[1]
         like = next((p for p in subject.model.parameters() if p.is_floating_point()), None)
         images = images if like is None else images.to(like.device)
         labels = self.checked(images, labels).to(images.device)
         number = self.number if self.training and torch.is_grad_enabled() else -1
         smoothing = next((float(getattr(p, "smoothing", 0.0)) for p in members(self.objective) if p.name == "ce"), 0.0)
-        return Step(subject, self.layers, images, labels, more, self.seed, number, smoothing)
+        return Step(subject, self.layers, images, labels, more, self.seed, number, smoothing, self.count)
 
     def checked(self, images: Tensor, labels: Tensor) -> Tensor:
         """The labels, if they are such as can be learned."""
@@ -135,6 +140,8 @@ class Bound(nn.Module):
             raise BadInput(
                 f"the images are {images.dtype} {tuple(images.shape)}; give floats [n, c, h, w], at least one image."
             )
+        if not self.objective.classifies:
+            return labels
         several = labels.ndim == 2 and labels.shape[1] == self.classes
         if len(labels) != len(images) or not (several or labels.ndim == 1):
             raise BadInput(
@@ -166,7 +173,7 @@ class Bound(nn.Module):
         if bool(bad.any()):
             raise BadInput(f"image {int(bad.nonzero()[0])} holds NaN or infinite values; clean it before training.")
         name = next((name for name, term in terms.items() if not bool(term.isfinite())), "sum")
-        output = step.seen(step.images).output
+        output = step.seen(step.images if step.images.ndim == self._axes else step.images.flatten(0, 1)).output
         if not bool(output.isfinite().all()):
             raise BadModel(
                 f"the model's output is NaN or infinite in step {self.number}; lower the learning rate, or train in "
@@ -182,8 +189,12 @@ class Bound(nn.Module):
 
     def _site(self, subject: Subject, names: Sequence[str], images: Any, size: tuple[int, int]) -> Site:
         dry = _dry(subject.model, images, size)
+        self._axes = dry.ndim
+        self._able(subject.model)
         with torch.no_grad():
-            output = subject(dry)
+            output = _answer(subject, dry)
+        if not self.objective.classifies:
+            return Site(subject, dry, 0, tuple(names), self.seed, tuple(output.shape))
         if output.ndim != 2:
             raise BadModel(
                 f"the model's output has shape {tuple(output.shape)}, not [n, classes]; choose the scores with output=."
@@ -193,7 +204,21 @@ class Bound(nn.Module):
             raise BadInput(f"class_names is {found}; give a list of texts, one name a class.")
         if names and len(names) != output.shape[1]:
             raise BadInput(f"there are {len(names)} class names for {output.shape[1]} classes; give one name a class.")
-        return Site(subject, dry, output.shape[1], tuple(names), self.seed)
+        return Site(subject, dry, output.shape[1], tuple(names), self.seed, tuple(output.shape))
+
+    def _able(self, model: nn.Module) -> None:
+        """Whether the network has what is asked for."""
+        for part in members(self.objective):
+            if part.asks and not callable(getattr(model, part.asks, None)):
+                raise BadModel(
+                    f"{type(model).__name__} has no method {part.asks}, which {part.name} asks for; give such a "
+                    f"network, as pellucid:{part.networks[0]}."
+                )
+            if part.asks and _ranks.processes() > 1 and not isinstance(model, Learner):
+                raise BadModel(
+                    f"{type(model).__name__}.{part.asks} is no part of its forward, by which processes share their "
+                    f"gradients; derive the network from pellucid.networks.Learner, or train in one process."
+                )
 
     # --- what is kept ------------------------------------------------------------------------------------------------
 
@@ -204,14 +229,18 @@ class Bound(nn.Module):
         self.number, self.seed = (int(x) for x in state)
 
 
-def _read(batch: Any) -> tuple[Tensor, Tensor, Mapping[str, Any]]:
-    """Images, labels, and what else there is."""
+def _read(batch: Any, labelled: bool = True) -> tuple[Tensor, Tensor, Mapping[str, Any]]:
+    """Images, labels, and what else there is. Where labels are not needed, −1 stands for those that are not there."""
     if isinstance(batch, Mapping):
         found = [next((key for key in keys if key in batch), None) for keys in (IMAGES, LABELS)]
         more = {key: value for key, value in batch.items() if key not in found}
         parts = [batch[key] for key in found if key is not None]
+        alone = len(parts) == 1 and found[0] is not None
     else:
-        parts, more = list(batch[:2]) if isinstance(batch, Sequence) else [], {}
+        parts = [batch] if isinstance(batch, Tensor) else list(batch[:2]) if isinstance(batch, Sequence) else []
+        alone, more = len(parts) == 1, {}
+    if alone and not labelled and isinstance(parts[0], Tensor):
+        parts.append(torch.full((len(parts[0]),), -1))
     if len(parts) != 2 or not all(isinstance(part, Tensor) for part in parts):
         of = f" of {listed(batch)}" if isinstance(batch, Mapping) else ""
         raise BadInput(f"the batch is {kind(batch)}{of}; give (images, labels), or a dict with images and labels.")
@@ -225,6 +254,20 @@ def _alive(batch: Any) -> Any:
     if isinstance(batch, Tensor):
         return batch.clone() if batch.is_inference() else batch
     return [_alive(part) for part in batch[:2]] if isinstance(batch, Sequence) else batch
+
+
+def _answer(subject: Subject, images: Tensor) -> Tensor:
+    """The model's output, or what it has against such images."""
+    try:
+        return subject(images)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as cause:
+        found, why = f"{images.dtype} {tuple(images.shape)}".removeprefix("torch."), str(cause).partition("\n")[0]
+        raise BadModel(
+            f"{type(subject.model).__name__} takes no images such as {found} ({why.rstrip('.')}); give such as it is "
+            f"for, by transform= or images=."
+        ) from cause
 
 
 def _dry(model: nn.Module, images: Any, size: tuple[int, int]) -> Tensor:

@@ -4,7 +4,7 @@ Several objectives of one sum look at one forward: `seen` runs the model once fo
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from pellucid.networks._base import Learner
 from pellucid.objectives import _ranks
 from pellucid.subject import Pass, Subject, precise
+
+Draw = Callable[..., Tensor]  # torch.randn, torch.rand
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Step:
     seed: int
     number: int  # of the step; -1 outside training, where chance is the same in every step
     smoothing: float = 0.0
+    count: int | None = None  # records that are learned from, where that is known
     watch: dict[str, Tensor] = field(default_factory=dict)  # numbers to follow, besides the terms
     _looks: list[Look] = field(default_factory=list)
     _terms: dict[int, Tensor] = field(default_factory=dict)
@@ -64,6 +68,14 @@ class Step:
         self._looks.append(look)
         return look
 
+    def ask(self, method: str, images: Tensor, *more: Any) -> Any:
+        """What a method of the network gives for these images. One of ours is asked through its forward, so that
+        processes and precisions are as in any other; of another network the method itself is called."""
+        model = self.subject.model
+        if isinstance(model, Learner):
+            return self.subject.called(images, method, *more)
+        return getattr(model, method)(images, *more)
+
     def ce(self, images: Tensor | None = None) -> Tensor:
         """The cross-entropy of these views of the batch; of the batch itself. Several labels: a sigmoid each."""
         images = self.images if images is None else images
@@ -82,6 +94,11 @@ class Step:
     def chance(self, name: str) -> torch.Generator:
         """The same for every process and after a resumption; another for every step and name."""
         return chance(self.seed, self.number, name)
+
+    def noise(self, name: str, shape: Sequence[int], like: Tensor, draw: Draw = torch.randn) -> Tensor:
+        """Normal numbers for my rows, or others; nobody's depend on how the rows are spread over the processes."""
+        everybody = draw(sum(self.rows(shape[0])), *shape[1:], generator=self.chance(name), dtype=like.dtype)
+        return everybody[self.mine(shape[0])].to(like.device)
 
     # --- everybody -------------------------------------------------------------------------------------------------
 

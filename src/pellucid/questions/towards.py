@@ -35,7 +35,9 @@ class Towards(Question, name="towards"):
         output = precise(output.detach())
         r = self.reference.to(output.device)
         one = output.shape[1:]
-        if r.shape[-len(one) :] != one and r.ndim >= 3:
+        if r.ndim >= 3 and (
+            r.ndim > len(one) + 1 or r.shape[-len(one) :] != one
+        ):  # no embedding: too many axes, or sides
             r = embed(r if r.ndim > 3 else r[None]).detach()
         r = r.to(output.dtype)
         if r.shape == one:

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from pellucid.subject.state import seeded
+
 
 @contextmanager
 def put_back(model: nn.Module, seed: int, in_place: bool = True) -> Generator[None]:
@@ -21,11 +23,7 @@ def put_back(model: nn.Module, seed: int, in_place: bool = True) -> Generator[No
     before = [(module, _contents(module)) for module in modules]
     buffers = [(b, b.clone()) for b in model.buffers()]
     weights = [(p, p.requires_grad, p.grad) for p in model.parameters()]
-    devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
-    with torch.random.fork_rng(devices), torch.enable_grad(), _chance_of_python(seed):
-        torch.default_generator.manual_seed(seed)
-        for d in devices:
-            torch.cuda.default_generators[d].manual_seed(seed)
+    with seeded(model, seed), torch.enable_grad(), _chance_of_python(seed):
         try:
             for p, _, _ in weights:
                 p.grad = None

@@ -35,17 +35,24 @@ def first_tensor(output: Any) -> Tensor | None:
 
 
 @contextmanager
+def seeded(model: nn.Module, seed: int) -> Generator[None]:
+    """torch's chance begins at the seed, and is afterwards as it was: that of the devices in use alone, for
+    torch.manual_seed reaches the others too, and nobody puts them back."""
+    devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
+    with torch.random.fork_rng(devices):
+        for generator in (torch.default_generator, *(torch.cuda.default_generators[d] for d in devices)):
+            generator.manual_seed(seed)
+        yield
+
+
+@contextmanager
 def undisturbed(model: nn.Module, seed: int) -> Generator[None]:
     """Evaluation mode, gradients on, chance seeded; everything as it was afterwards, also after an error."""
     modes = [(module, module.training) for module in model.modules()]
-    devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
-    with torch.random.fork_rng(sorted(devices)), torch.inference_mode(False), torch.enable_grad():
+    with seeded(model, seed), torch.inference_mode(False), torch.enable_grad():
         try:
             for module, _ in modes:
                 module.training = False
-            # of the devices in use alone: torch.manual_seed reaches the others too, and nobody puts them back
-            for generator in (torch.default_generator, *(torch.cuda.default_generators[d] for d in devices)):
-                generator.manual_seed(seed)
             yield
         finally:
             for module, mode in modes:

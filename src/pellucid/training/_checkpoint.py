@@ -37,14 +37,14 @@ class State:
         }
 
 
-def flat(parts: Mapping[str, Mapping[str, Tensor]], mark: str = "/") -> dict[str, Tensor]:
+def flat(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Named parts in one dict, each tensor its own memory: safetensors refuses aliases.
 
     >>> sorted(flat({"model": {"w": torch.zeros(1)}, "ema": {"w": torch.ones(1)}}))
     ['ema/w', 'model/w']
     """
     return {
-        f"{part}{mark}{key}": tensor.detach().cpu().clone().contiguous()
+        f"{part}/{key}": tensor.detach().cpu().clone().contiguous()
         for part, tensors in parts.items()
         for key, tensor in tensors.items()
     }

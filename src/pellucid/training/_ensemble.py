@@ -44,7 +44,7 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.modules.batchnorm import _NormBase
 
 from pellucid.data import Dataset
-from pellucid.data._batches import Batch
+from pellucid.data._batches import Batch, number_of
 from pellucid.errors import BadFile, BadInput, BadModel, PellucidError
 from pellucid.files import writable
 from pellucid.objectives import Objective
@@ -52,9 +52,9 @@ from pellucid.objectives._base import members
 from pellucid.subject import precise
 from pellucid.training import _checkpoint, _plan
 from pellucid.training._checkpoint import State
-from pellucid.training._cost import WATTS, Meter
+from pellucid.training._cost import Meter
 from pellucid.training._fit import MODEL
-from pellucid.training._loop import Loop, Options, Position, _number
+from pellucid.training._loop import Loop, Options, Position
 from pellucid.training._processes import around, launched
 from pellucid.training._progress import Bar
 from pellucid.training._run import Job, _each, _kept, _model, _rescue, _sources, _watching
@@ -163,8 +163,7 @@ class Ensemble:
             self.torn = True
             rows = [loop._row(self._meter()) | cost for loop in self.loops]
             for loop, row in zip(self.loops, rows, strict=True):
-                loop.at.rows.append(row)
-                loop.at.epoch, loop.at.batch, loop.at.sums, loop.at.seconds = loop.at.epoch + 1, 0, {}, 0.0
+                loop.at.turned(row)
             self.torn = False
             for loop, row in zip(self.loops, rows, strict=True):
                 loop.options.each(loop, row)
@@ -186,8 +185,7 @@ class Ensemble:
             self.torn = True
             self._step(images, labels)
             for loop in self.loops:
-                loop.at.batch, loop.at.step = loop.at.batch + 1, loop.at.step + 1
-                loop.at.seconds = time.perf_counter() - begun
+                loop.at.stepped(time.perf_counter() - begun)
             self.torn = False
             self.loops[0].options.step(self.loops[0], self.at.step)
             if time.monotonic() - self.saved > self.loops[0].options.save_every:
@@ -197,8 +195,7 @@ class Ensemble:
 
     def _meter(self) -> Meter:
         """Of one member's share of the watts."""
-        watts = self.loops[0].options.watts or WATTS.get(self.fabric.device.type, WATTS["cpu"])
-        return Meter(self.fabric.device, watts / len(self.loops))
+        return self.loops[0].meter(len(self.loops))
 
     # --- one step ----------------------------------------------------------------------------------------------------
 
@@ -213,7 +210,7 @@ class Ensemble:
         return self.fabric.strategy.precision.convert_input(images.to(self.fabric.device, non_blocking=True))
 
     def _step(self, images: Tensor, labels: Tensor) -> None:
-        torch.manual_seed(_number(self.seeds[0], self.at.step, 0))
+        torch.manual_seed(number_of(self.seeds[0], self.at.step, 0))
         found = {name: torch.zeros_like(parameter) for name, parameter in self.learned.items()}
         parts = zip(*(x.chunk(self.recipe.accumulate, 1) for x in (images, labels)), strict=True)
         for part, answers in parts:
@@ -264,9 +261,7 @@ class Ensemble:
                     f"the loss of seed {loop.seed} is {row[0]:g} in step {self.at.step} of the ensemble; lower the "
                     f"learning rate, train in a wider precision, or leave this seed out."
                 )
-            for name, value in zip(told, row, strict=True):
-                loop.at.sums[name] = loop.at.sums.get(name, 0.0) + n * value
-            loop.at.sums["n"] = loop.at.sums.get("n", 0.0) + n
+            loop.at.counted(n, dict(zip(told, row, strict=True)))
 
     def unmapped(self) -> str | None:
         """Why the network has no vectorised form; found by one step on two images, of which nothing stays."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LOG = "log.csv"
+UNSAID = ("epoch", "step", "lr", "watts_assumed", "images_per_second", "peak_memory_mib")  # in a notebook
+SHOWN = ("loss", "accuracy", "held_out", "held_out_loss", "validation", "validation_loss")  # of an epoch, in a line
 
 
 @dataclass
@@ -44,10 +46,20 @@ class Fit:
 
     def __repr__(self) -> str:
         last = self.rows[-1] if self.rows else {}
-        told = ", ".join(
-            f"{key} {last[key]:.3f}" for key in ("loss", "accuracy", "held_out", "validation") if key in last
-        )
+        told = ", ".join(f"{key} {last[key]:.3f}" for key in SHOWN if key in last)
         return f"Fit({self.plan.get('objective')} · {self.plan.get('data')} · {len(self.rows)} epochs · {told})"
+
+    def _repr_html_(self) -> str:
+        """A notebook shows the plan, and the last epoch beside the first."""
+        from pellucid.notebook import card, table
+
+        plan = [f"{name}: {self.plan[name]}" for name in ("model", "data", "recipe", "seed") if name in self.plan]
+        ends = [self.rows[0], self.rows[-1]] if self.rows else [{}, {}]
+        names = [name for name, value in ends[1].items() if isinstance(value, int | float) and name not in UNSAID]
+        rows = [[name, *(f"{row[name]:.4g}" if name in row else "–" for row in ends)] for name in names]
+        heads = ["", "epoch 1", f"epoch {len(self.rows)}"]
+        more = [f"stopped {self.stopped}"] if self.stopped else []
+        return card(f"Fit: {self.plan.get('objective')}", [*plan, *more], table(heads, rows) if rows else "")
 
     @classmethod
     def load(cls, folder: str | Path) -> "Fit":

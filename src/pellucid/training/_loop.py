@@ -4,7 +4,6 @@ Chance in a step comes from (seed, step), in a picture from (seed, epoch, number
 checkpoint needs no generator, and a run that was killed ends with the weights of one that was not.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -17,9 +16,10 @@ from lightning.fabric import Fabric
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from pellucid.data._batches import Batch, Batches
+from pellucid.data._batches import Batch, Batches, number_of
 from pellucid.errors import BadModel
 from pellucid.files import write_atomically
+from pellucid.networks._load import weights_of
 from pellucid.objectives import Bound, Objective
 from pellucid.objectives._step import losses
 from pellucid.training import _checkpoint, _compile, _schedule
@@ -61,8 +61,22 @@ class Position:
     rows: list[Row] = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=dict)  # of the epoch so far
     seconds: float = 0.0
-    best: float = -1.0
+    best: float | None = None
     best_epoch: int = -1
+
+    def counted(self, n: int, values: Mapping[str, float]) -> None:
+        """Into the sums of the epoch, these means of n images."""
+        for name, value in (*((name, n * value) for name, value in values.items()), ("n", n)):
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def stepped(self, seconds: float) -> None:
+        """One step further; so long the epoch has taken."""
+        self.batch, self.step, self.seconds = self.batch + 1, self.step + 1, seconds
+
+    def turned(self, row: Row) -> None:
+        """To the beginning of the next epoch."""
+        self.rows.append(row)
+        self.epoch, self.batch, self.sums, self.seconds = self.epoch + 1, 0, {}, 0.0
 
 
 class Loop:
@@ -89,9 +103,10 @@ class Loop:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.inner = model
         with torch.random.fork_rng():
-            torch.manual_seed(_number(seed, -1, 0))
+            torch.manual_seed(number_of(seed, -1, 0))
             self.model: Any = fabric.setup_module(model)
             self.objective: Bound = objective.bind(self.model, names, self._example(), seed=seed)
+        self.objective.count = sources.train.count
         if recipe.compile:
             _compile.around(model, self.objective.layers)
         self.optimiser: Any = fabric.setup_optimizers(self._optimiser())
@@ -103,8 +118,7 @@ class Loop:
         while self.at.epoch < self.recipe.epochs and not self.stopped:
             row = self._epoch()
             self.torn = True
-            self.at.rows.append(row)
-            self.at.epoch, self.at.batch, self.at.sums, self.at.seconds = self.at.epoch + 1, 0, {}, 0.0
+            self.at.turned(row)
             self._choose(row)
             self.torn = False
             self.options.each(self, row)
@@ -120,23 +134,26 @@ class Loop:
 
     def _epoch(self) -> Row:
         self.model.train()
-        meter = Meter(self.fabric.device, self.options.watts or WATTS.get(self.fabric.device.type, WATTS["cpu"]))
+        meter = self.meter()
         meter.started -= self.at.seconds
         start, begun = self.at.batch, time.perf_counter() - self.at.seconds
         for batch in self.sources.train.epoch(self.at.epoch, start):
             self.torn = True
             self._step(batch.to(self.fabric.device))
-            self.at.batch += 1
-            self.at.step += 1
-            self.at.seconds = time.perf_counter() - begun
+            self.at.stepped(time.perf_counter() - begun)
             self.torn = False
             self.options.step(self, self.at.step)
             if self.options.folder and time.monotonic() - self.saved > self.options.save_every:
                 self.checkpoint()
         return self._row(meter)
 
+    def meter(self, sharing: int = 1) -> Meter:
+        """Of the watts that were said, or are usual there; of a share of them, where several runs share the device."""
+        watts = self.options.watts or WATTS.get(self.fabric.device.type, WATTS["cpu"])
+        return Meter(self.fabric.device, watts / sharing)
+
     def _step(self, batch: Batch) -> None:
-        torch.manual_seed(_number(self.seed, self.at.step, self.fabric.global_rank))
+        torch.manual_seed(number_of(self.seed, self.at.step, self.fabric.global_rank))
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         images, labels = batch.images, batch.labels
@@ -164,9 +181,7 @@ class Loop:
         if labels.ndim == 1 and self.objective.output is not None:
             found["accuracy"] = (self.objective.output.argmax(1) == labels).float().mean()
         values = torch.stack([value.float().to(loss.device) for value in found.values()]).tolist()
-        for name, value in zip(found, values, strict=True):
-            self.at.sums[name] = self.at.sums.get(name, 0.0) + n * value
-        self.at.sums["n"] = self.at.sums.get("n", 0.0) + n
+        self.at.counted(n, dict(zip(found, values, strict=True)))
 
     def _row(self, meter: Meter) -> Row:
         sums = {name: self._everyone(value) for name, value in self.at.sums.items()}
@@ -177,8 +192,29 @@ class Loop:
         with self.weights():
             for name, batches in (("held_out", self.sources.held_out), ("validation", self.sources.validation)):
                 if batches is not None:
-                    row[name], row[f"{name}_ce"] = self.accuracy(batches)
+                    row |= self._judged(name, batches)
         return row | cost
+
+    def _judged(self, name: str, batches: Batches) -> Row:
+        """Of the model as it is now: its accuracy and cross-entropy, or what the objective without classes says."""
+        if self.objective.objective.classifies:
+            accuracy, ce = self.accuracy(batches)
+            return {name: accuracy, f"{name}_ce": ce}
+        return {f"{name}_{part}": value for part, value in self.cost(batches).items()}
+
+    def cost(self, batches: Batches) -> dict[str, float]:
+        """The objective's loss and terms, in evaluation: with the same chance whenever it is asked. Every process
+        looks at all of every batch: what compares pictures is another thing for a part of them."""
+        self.model.eval()
+        sums: dict[str, float] = {"n": 0.0}
+        with torch.no_grad():
+            for batch in batches.epoch(0):
+                images, labels = batch.images.to(self.fabric.device), batch.labels.to(self.fabric.device)
+                loss, terms = self.objective((images, labels))
+                for part, value in {"loss": loss, **terms}.items():
+                    sums[part] = sums.get(part, 0.0) + len(images) * float(value)
+                sums["n"] += len(images)
+        return {part: value / max(sums["n"], 1.0) for part, value in sums.items() if part != "n"}
 
     def accuracy(self, batches: Batches) -> tuple[float, float]:
         """Of the model as it is now: the share that it names rightly, and its cross-entropy."""
@@ -207,15 +243,19 @@ class Loop:
 
     def _choose(self, row: Row) -> None:
         """The best epoch by the held-out images; the end, where it stays away too long."""
-        if "held_out" not in row or not self.recipe.patience:
+        classifies = self.objective.objective.classifies
+        name = "held_out" if classifies else "held_out_loss"
+        if name not in row or not self.recipe.patience:
             return
-        if row["held_out"] > self.at.best:
-            self.at.best, self.at.best_epoch = row["held_out"], self.at.epoch
+        now, best = row[name], self.at.best
+        if best is None or (now > best if classifies else now < best):
+            self.at.best, self.at.best_epoch = now, self.at.epoch
             with self.weights():
                 self.best = {key: value.detach().clone() for key, value in self.inner.state_dict().items()}
         elif self.at.epoch - self.at.best_epoch >= self.recipe.patience:
+            still = "accuracy has not risen" if classifies else "loss has not fallen"
             self.stopped = (
-                f"after epoch {self.at.epoch}: held-out accuracy has not risen for {self.recipe.patience} epochs; the "
+                f"after epoch {self.at.epoch}: held-out {still} for {self.recipe.patience} epochs; the "
                 f"weights are those of epoch {self.at.best_epoch}"
             )
 
@@ -280,7 +320,7 @@ class Loop:
     def _keep(self) -> None:
         if self.options.folder and self.fabric.is_global_zero:
             with self.weights():
-                state = _checkpoint.flat({"": self.inner.state_dict()}, "")
+                state = weights_of(self.inner)
             write_atomically(self.options.folder / "epochs" / f"epoch-{self.at.epoch:04d}.safetensors", save(state))
 
     # --- what is trained --------------------------------------------------------------------------------------------
@@ -302,9 +342,5 @@ class Loop:
     def _example(self) -> Tensor:
         """One image, as it will be."""
         first = self.sources.train.order(0)[0]
-        return self.sources.train.view[0, first][1].image[None]
-
-
-def _number(seed: int, step: int, rank: int) -> int:
-    """One number of three."""
-    return int.from_bytes(hashlib.blake2b(f"{seed},{step},{rank}".encode(), digest_size=8).digest(), "big") >> 1
+        image = self.sources.train.view[0, first][1].image
+        return image[:1] if self.sources.train.view.views > 1 else image[None]

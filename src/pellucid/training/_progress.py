@@ -3,10 +3,10 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
+from pellucid.training._fit import SHOWN
+
 if TYPE_CHECKING:
     from pellucid.training._loop import Loop
-
-SHOWN = ("loss", "accuracy", "held_out", "validation")
 
 
 class Bar:

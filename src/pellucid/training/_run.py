@@ -11,14 +11,15 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from pellucid.data import Dataset
-from pellucid.data._batches import View, batches
+from pellucid.data._batches import Batches, View, batches
 from pellucid.data.transforms import Transform
 from pellucid.errors import BadFile, BadInput, PellucidError, kind
 from pellucid.files import writable, write_atomically
 from pellucid.networks import Card, load_model, save_model
-from pellucid.networks._load import card_of
+from pellucid.networks._load import card_of, weights_of
 from pellucid.objectives import Objective
 from pellucid.training import _checkpoint, _plan
+from pellucid.training._about import about
 from pellucid.training._fit import MODEL, Fit, board, plain, write_board, write_log
 from pellucid.training._loop import Loop, Options, Row, Sources
 from pellucid.training._plan import Plan
@@ -26,6 +27,7 @@ from pellucid.training._progress import Bar
 from pellucid.training.recipes import Recipe
 
 BAD = "bad-batch.safetensors"
+FEW = 8  # pictures whose views are looked at
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class Job:
     device: str = "auto"
     processes: int = 1
     strategy: str = "ddp"
+
+    @property
+    def towards(self) -> Objective:
+        """The objective."""
+        return Objective.make(self.own.get("objective", self.plan.objective))
 
 
 def fit(
@@ -73,7 +80,7 @@ def fit(
     watts: float | None = None,
     tensorboard: bool = False,
 ) -> Any:
-    """Train a model towards an objective.
+    """Train a model towards an objective. One without classes reads no labels, and its loss stands where accuracies do.
 
     model: a text form, of which a new one is made for every seed, or a module, which is trained where it is. recipe:
     optimiser, schedule, batch and the rest; its network and objective stand in for those that are not said. seeds:
@@ -119,9 +126,10 @@ def _work(fabric: Any, job: Job) -> Fit:
     bar = Bar(job.recipe.epochs, len(sources.train), job.progress and fabric.is_global_zero)
     options = Options(job.folder, job.save_every, job.keep, job.watts, each=_each(job, bar), step=bar.step)
     names = job.plan.classes
-    objective = Objective.make(job.own.get("objective", job.plan.objective))
+    objective = job.towards
     with torch.random.fork_rng(), bar:
         loop = Loop(fabric, model, objective, names, sources, job.recipe, job.plan.seed, options)
+        _comparable(job, sources.train)
         if job.folder is not None and fabric.is_global_zero:  # not before: a name that is mistyped claims no folder
             _plan.write(job.folder, job.plan)
         resumed = loop.resume()
@@ -158,8 +166,9 @@ def _kept(job: Job, loop: Loop) -> Fit:
         if card is not None:
             save_model(model, job.folder / MODEL, card)
         else:  # a network that only its maker can build again
-            write_atomically(job.folder / MODEL, save(_checkpoint.flat({"": model.state_dict()}, "")))
-        _plan.write(job.folder, job.plan, finished=True, rows=result.rows, stopped=loop.stopped)
+            write_atomically(job.folder / MODEL, save(weights_of(model)))
+        more = {"rows": result.rows, "stopped": loop.stopped, "about": about(job, loop)}
+        _plan.write(job.folder, job.plan, finished=True, **more)
     loop.fabric.barrier()
     return result
 
@@ -203,18 +212,18 @@ def _job(model: Any, dataset: Any, objective: Any, recipe: Recipe, seed: int, va
         )
     if model is not None and not isinstance(model, nn.Module | str):
         raise BadInput(f"model is {kind(model)}; give a torch.nn.Module, or its text form, such as timm:resnet18.")
+    towards = Objective.make(recipe.objective if objective is None else objective)
     other = None if validation is None else Dataset.make(validation)
-    if other is not None and len(other.class_names) != len(data.class_names):
+    if other is not None and towards.classifies and len(other.class_names) != len(data.class_names):
         raise BadInput(
             f"{other} has {len(other.class_names)} classes and {data} has {len(data.class_names)}; give a validation= "
             f"of the classes that are learned."
         )
-    towards = Objective.make(recipe.objective if objective is None else objective)
     card = card_of(model) if isinstance(model, nn.Module) else None
     text = named or (card.network if card else type(model).__name__)
     plan = Plan(
         text, str(data), str(towards), str(recipe), seed, None if other is None else str(other),
-        tuple(data.class_names),
+        tuple(data.class_names) if towards.classifies else (),
     )  # fmt: skip
     given = model if isinstance(model, nn.Module) else None
     parts = {"data": (Dataset, data), "validation": (Dataset, other), "objective": (Objective, towards)}
@@ -240,12 +249,14 @@ def _sound(job: Job) -> None:
             raise BadInput(f"{name} is {value}; give a number of at least {least}.")
     if job.board:
         board(job.folder)
+    if job.watch and not job.towards.classifies:
+        raise BadInput(f"{job.towards} learns no classes, and watch=True shows how they are learned; leave it out.")
 
 
 def _model(job: Job) -> nn.Module:
     if job.model is not None:
         return job.model
-    recipe, classes = job.recipe, len(job.plan.classes)
+    recipe, classes = job.recipe, len(job.plan.classes)  # none where nothing is classified
     weights = None if recipe.weights == "random" else recipe.weights
     with torch.random.fork_rng():
         torch.manual_seed(job.plan.seed)
@@ -254,26 +265,47 @@ def _model(job: Job) -> nn.Module:
 
 def _sources(job: Job, rank: int, world: int) -> Sources:
     data, recipe, seed = Dataset.make(job.own.get("data", job.plan.data)), job.recipe, job.plan.seed
-    transform = Transform.make(recipe.transform or data.preset)
+    transform, views = Transform.make(recipe.transform or data.preset), job.towards.views
     options: dict[str, Any] = {"transform": transform, "batch_size": recipe.batch, "workers": job.workers}
+    options |= {"views": views}
     rows, held = _split(data, recipe.held_out)
-    train = batches(data, train=True, seed=seed, rows=rows, **options)
+    train = batches(data, train=True, seed=seed, rows=rows, shuffle=recipe.shuffle, **options)
+    drawn = {"train": views > 1, "shuffle": False, "truth": False}  # views that were not drawn would be one
     others = [
-        None if chosen is None else batches(chosen[0], rows=chosen[1], truth=False, **options)
+        None if chosen is None else batches(chosen[0], rows=chosen[1], **drawn, **options)
         for chosen in (
             (data, held) if held is not None else None,
             (Dataset.make(job.own.get("validation", job.plan.validation)), None) if job.plan.validation else None,
         )
     ]
     for part in (train, *others):
-        if part is not None:
+        if part is not None and (part is train or job.towards.classifies):
             part.share = (rank, world)
     left = len(train.order(0)) % recipe.batch
     # one image has no statistics for BatchNorm, and no process may go without
-    train.drop_last = 0 < left <= world and len(train) > 1
+    train.drop_last = recipe.drop_last or (0 < left <= world and len(train) > 1)
     if not len(train):
-        raise BadInput(f"{data} has no images to learn from; give another data set.")
+        found = f"only {len(train.order(0))} records, no batch of {recipe.batch}" if train.drop_last else "no images"
+        raise BadInput(f"{data} has {found} to learn from; give another data set.")
     return Sources(train, *others)
+
+
+def _comparable(job: Job, train: Batches) -> None:
+    """Whether there are several pictures to compare, and views that differ, where views are compared."""
+    recipe = job.recipe
+    if train.view.views == 1:
+        return
+    if recipe.batch < 2 * recipe.accumulate:
+        raise BadInput(
+            f"{job.towards} compares the pictures of a batch, and batch={recipe.batch} in {recipe.accumulate} parts "
+            f"has one in each; give batch of at least {2 * recipe.accumulate}."
+        )
+    seen = [train.view[0, row][1].image for row in train.order(0)[:FEW]]
+    if all(torch.equal(image[0], image[1]) for image in seen):
+        raise BadInput(
+            f"{job.towards} compares two views of a picture, and {train.view.transform} gives the same one twice; set "
+            f"a transform that draws in the recipe, as transform=simclr."
+        )
 
 
 def _split(data: Dataset, share: float) -> tuple[list[int] | None, list[int] | None]:
@@ -295,7 +327,7 @@ def _card(job: Job, loop: Loop) -> Card | None:
         return None
     network = own.network if own else job.plan.model
     example = loop._example()
-    outputs = loop.objective.classes
+    outputs = loop.objective.classes or None
     if not isinstance(view.transform, Transform) or view.data.kind != "images":
         return replace(own, classes=job.plan.classes, outputs=outputs) if own else Card(network, outputs=outputs)
     mean, std = view.transform.numbers(view.data)
