@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pellucid import networks as networks
     from pellucid import objectives as objectives
     from pellucid import questions as questions
+    from pellucid import studies as studies
     from pellucid import text as text
     from pellucid.contracts import check as check
     from pellucid.engine import agreement as agreement
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pellucid.networks import transform_of as transform_of
     from pellucid.registry import catalog as catalog
     from pellucid.results import Results as Results
+    from pellucid.studies import study as study
     from pellucid.subject import Subject as Subject
     from pellucid.training import Fit as Fit
     from pellucid.training import fit as fit
@@ -65,6 +67,8 @@ _HOME = {  # where each public name lives; a module is its own home
     "questions": "",
     "sanity_sheet": "engine",
     "save_model": "networks",
+    "studies": "",
+    "study": "studies",
     "text": "",
     "transform_of": "networks",
 }

@@ -19,6 +19,8 @@ of the label's class. Masks are of what is seen: with a thing left out, just the
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Annotated
 
 import numpy as np
@@ -34,6 +36,7 @@ from pellucid.knobs import Between
 
 TRIES = 8  # places that are tried for a thing that is not to touch another
 GRAIN = 3.0  # standard deviation of the sensor's noise
+SMALL, KEPT = 64, 4096  # scenes of at most so many pixels a side stay drawn: a training asks for them in every epoch
 
 
 class Scenes(Dataset, name="scenes"):
@@ -67,7 +70,10 @@ class Scenes(Dataset, name="scenes"):
         return self.length
 
     def record(self, i: int) -> Record:
-        return self.draw(i)
+        if self.size > SMALL:
+            return self.draw(i)
+        drawn = _drawn(self, i)
+        return replace(drawn, image=drawn.image.clone())
 
     def label(self, i: int) -> int:
         """Without drawing."""
@@ -148,6 +154,11 @@ class Scenes(Dataset, name="scenes"):
         cover = (np.hypot(at[None] - x, at[:, None] - y) < radius).astype(np.float32)
         canvas += cover * (np.array([[[235.0]], [[16.0]], [[16.0]]], np.float32) - canvas)
         return cover
+
+
+@lru_cache(KEPT)
+def _drawn(scenes: Scenes, i: int) -> Record:
+    return scenes.draw(i)
 
 
 def _seen(

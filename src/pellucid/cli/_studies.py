@@ -1,0 +1,70 @@
+"""What the study command says: which studies there are, and what came out."""
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pellucid.errors import UnknownName, did_you_mean
+from pellucid.registry import catalog
+from pellucid.report.words import span
+
+if TYPE_CHECKING:
+    from pellucid.studies import Found, Study
+
+
+def chosen(names: Sequence[str], scale: str, seeds: int | None) -> "list[Study]":
+    """By names, by patterns, or all."""
+    from pellucid.studies import Study
+
+    known, found = list(catalog("studies")), []
+    for name in names:
+        some = known if name == "all" else [one for one in known if fnmatchcase(one, name)]
+        if not some and ":" not in name:
+            raise UnknownName(f"there is no study {name!r}; {did_you_mean(name, known)}")
+        found += [Study.make(one).but(scale=scale, seeds=seeds) for one in some or [name]]
+    return list(dict.fromkeys(found))
+
+
+def listing(out: Path, scale: str) -> Iterator[tuple[str, ...]]:
+    """Lines of the table of all studies."""
+    from pellucid.studies import Study
+    from pellucid.studies._runner import prices
+
+    for name, cls in catalog("studies").items():
+        assert issubclass(cls, Study)
+        if scale not in cls.worlds:
+            continue
+        study = cls().but(scale=scale)
+        cells = prices([study], out)
+        cost = span(sum(seconds for _, _, seconds in cells))
+        scales = " ".join(cls.worlds)
+        yield (
+            name,
+            f"{cls.of}, {cls.where}",
+            cls.claim,
+            scales,
+            cost if scale == "tiny" else "–",
+            _state(study, out, cells),
+        )
+
+
+def _state(study: "Study", out: Path, cells: Sequence[tuple[object, bool, float]]) -> str:
+    """The verdict of one that was run, or how far it is."""
+    from pellucid.report.facts import read_json
+    from pellucid.studies._study import FILE, folder_of
+
+    record = read_json(out / "studies" / folder_of(study) / FILE)
+    if record:
+        return str(record.get("outcome"))
+    done = sum(done for _, done, _ in cells)
+    return f"{done} of {len(cells)} cells" if done else "not run"
+
+
+def told(found: "Sequence[Found]") -> str:
+    """Verdicts in sentences."""
+    lines: list[str] = []
+    for one in found:
+        lines += ["", f"{one.study.name}, {one.study.scale}: {one.outcome}. {one.study.claim}"]
+        lines += [f"  {verdict.sentence}" for verdict in one.verdicts]
+    return "\n".join(lines)

@@ -1,0 +1,104 @@
+"""study: the tables and figures of the papers, run, judged and shown."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pellucid.errors import BadInput
+
+OUT = Path("studies")
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, help="Every table and figure of the papers, with a verdict."
+)
+
+Out = Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where cells and verdicts are kept.")]
+Scale = Annotated[str, typer.Option("--scale", metavar="NAME", help="tiny, small or paper.")]
+
+
+@app.command("list")
+def listed(out: Out = OUT, scale: Scale = "tiny") -> None:
+    """Every study: its paper, what is claimed, its scales, what it costs, and what came out.
+
+    pellucid study list
+    """
+    from rich.table import Table
+
+    from pellucid.cli._console import console
+    from pellucid.cli._studies import listing
+
+    table = Table(box=None, header_style="bold")
+    for name in ("study", "paper", "claim", "scales", "cost", "state"):
+        table.add_column(name, overflow="fold")
+    for row in listing(out, scale):
+        table.add_row(*row)
+    console().print(table)
+
+
+@app.command("run")
+def run(
+    names: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Names, as lico-t5, 'lico-t*' or all.")],
+    out: Out = OUT,
+    scale: Scale = "tiny",
+    seeds: Annotated[int | None, typer.Option("--seeds", min=1, metavar="N", help="[the scale's]")] = None,
+    only: Annotated[str, typer.Option("--only", metavar="TEXT", help="Only cells in whose line this stands.")] = "",
+    workers: Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Cells at once.")] = 1,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="What would be done, and what it costs; nothing is run.")
+    ] = False,
+) -> None:
+    """Run studies: train, explain, measure, compare; then say whether the paper's claim holds.
+
+    pellucid study run lico-t5 --workers 2
+
+    pellucid study run 'relico-*' --scale small --seeds 5 -o runs/studies
+
+    pellucid study run all --dry-run
+
+    What is done is kept: cells are shared by all studies in a folder, and a run that was stopped goes on.
+    """
+    from pellucid.cli._studies import chosen, told
+
+    studies = chosen(names, scale, seeds)
+    if dry:
+        _plan(studies, out)
+        return
+    from pellucid.report import write
+    from pellucid.studies import several
+
+    found = several(studies, out, workers=workers, only=only, each=lambda at: print(at, flush=True))
+    for one in found:
+        assert one.folder is not None
+        write(one.folder, "study")
+    print(told(found))
+    if found:
+        print(f"Open {write(out, 'studies')}")
+
+
+@app.command("report")
+def report(out: Out = OUT) -> None:
+    """One page of all studies that were run in a folder, verdicts first, and the page of each.
+
+    pellucid study report -o runs/studies
+    """
+    from pellucid.report import write
+
+    found = sorted(out.glob("studies/*/study.json"))
+    if not found:
+        raise BadInput(f"{out} holds no study that was run; run one: pellucid study run lico-t5 -o {out}.")
+    for path in found:
+        write(path.parent, "study")
+    print(f"Open {write(out, 'studies')}")
+
+
+def _plan(studies: list[Any], out: Path) -> None:
+    """The cells, and what is left to pay."""
+    from pellucid.report.words import span
+    from pellucid.studies._runner import described, prices
+
+    cells = prices(studies, out)
+    for cell, done, seconds in cells:
+        print(f"{'done' if done else span(seconds):>12}  {described(cell)}")
+    left = [seconds for _, done, seconds in cells if not done]
+    kinds = ", ".join(f"{sum(c.kind == kind for c, _, _ in cells)} {kind}" for kind in ("train", "measure", "work"))
+    print(f"{len(cells)} cells ({kinds}), {len(left)} to do: about {span(sum(left))} of one core.")

@@ -1,0 +1,75 @@
+"""The page of all studies in a folder: which claims of the papers hold, in one table."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pellucid.errors import BadFile
+from pellucid.report.page import Cell, Page, Row, Table
+from pellucid.report.study import FILE, TONES, read
+from pellucid.report.words import number
+
+MARKS = (f"studies/*/{FILE}",)
+PAPERS = {
+    "lico": "LICO", "relico": "LICO, the reproduction", "cgc-sup": "CGC", "recc": "Class-contrastive back-propagation",
+    "relf": "Label-free explainability",
+}  # fmt: skip
+ORDER = ("does not hold", "holds", "inconclusive")
+
+
+def page(folder: Path) -> Page:
+    """Of a folder in which studies were run."""
+    found = [read(path.parent) for path in sorted(Path(folder).glob(MARKS[0]))]
+    if not found:
+        raise BadFile(f"{folder} holds no study that was run; run one: pellucid study run lico-t5 -o {folder}.")
+    kinds = sorted({str(one.get("of")) for one in found}, key=lambda of: list(PAPERS).index(of) if of in PAPERS else 9)
+    sections = [table(PAPERS.get(of, of), [one for one in found if one.get("of") == of]) for of in kinds]
+    return Page("Do the papers' claims hold?", [lead(found)], sections, version=str(found[0].get("version", "")))
+
+
+def lead(found: Sequence[Mapping[str, Any]]) -> str:
+    """
+    >>> lead([{"outcome": "holds", "scale": "tiny"}, {"outcome": "inconclusive", "scale": "tiny"}])
+    'Of 2 studies at tiny scale, 1 holds, 0 do not hold and 1 is inconclusive.'
+    """
+    counts = Counter(str(one["outcome"]) for one in found)
+    scales = " and ".join(sorted({str(one["scale"]) for one in found}))
+    n, yes, no, open_ = len(found), counts["holds"], counts["does not hold"], counts["inconclusive"]
+    said = [f"{yes} hold{'s' * (yes == 1)}", f"{no} do{'es' * (no == 1)} not hold"]
+    return (
+        f"Of {n} studies at {scales} scale, {', '.join(said)} and {open_} {'is' if open_ == 1 else 'are'} inconclusive."
+    )
+
+
+def table(title: str, found: Sequence[Mapping[str, Any]]) -> Table:
+    """A line a study, with the main claim that decided it."""
+    rows = []
+    for one in found:
+        first = _deciding(one)
+        outcome = str(one["outcome"])
+        gap = "–"
+        if first is not None and first["difference"]["mean"] is not None:
+            d = first["difference"]
+            gap = Cell(number(d["mean"]), f"{_number(d['low'])} to {_number(d['high'])}", value=float(d["mean"]))
+        cells = (
+            str(one.get("claim")), Cell(outcome, tone=TONES.get(outcome, "")),
+            "–" if first is None else _said(first["claim"]), gap, f"{one['scale']}, {one.get('seeds')} seeds",
+        )  # fmt: skip
+        rows.append(Row(str(one["name"]), cells, small=str(one.get("where"))))
+    return Table(title, ("study", "the paper's claim", "verdict", "decided by", "difference", "scale"), rows)
+
+
+def _deciding(one: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """A main claim with the study's own outcome."""
+    main = [v for v in one["verdicts"] if v["claim"]["main"]]
+    return next((v for v in main if v["outcome"] == one["outcome"]), main[0] if main else None)
+
+
+def _said(claim: Mapping[str, Any]) -> str:
+    where = f" ({claim['setting']})" if claim["setting"] else ""
+    return f"{claim['quantity']}{where}: {claim['more']} {'≈' if claim['same'] else '>'} {claim['less']}"
+
+
+def _number(value: Any) -> str:
+    return "–" if value is None else number(float(value))

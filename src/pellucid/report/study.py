@@ -1,0 +1,202 @@
+"""The page of a study: whether the paper's claim holds, by how much, and every seed beside what the paper reports.
+
+`pellucid study run` leaves study.json in FOLDER/studies/NAME-SCALE.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pellucid._version import __version__
+from pellucid.errors import BadFile
+from pellucid.report import facts
+from pellucid.report.page import Cell, Cost, Dots, Dotted, Page, Provenance, Row, Section, Table, Tone, Words
+from pellucid.report.words import interval, number, span, valued
+
+FILE = "study.json"
+MARKS = (FILE,)
+NEEDED = ("name", "scale", "outcome", "verdicts", "means")
+TONES: Mapping[str, Tone] = {"holds": "good", "does not hold": "bad", "inconclusive": "soft"}
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """What a study left."""
+    found = facts.read_json(folder / FILE)
+    if lacks := [name for name in NEEDED if name not in found]:
+        raise BadFile(f"{folder / FILE} lacks {', '.join(lacks)}; run pellucid study run again.")
+    return found
+
+
+def page(folder: Path) -> Page:
+    """Of a folder that `pellucid study run` wrote."""
+    run = read(Path(folder))
+    sections: list[Section] = [
+        claims(run["verdicts"]),
+        *dots(run),
+        *numbers(run),
+        *published(run),
+        cost(run),
+        provenance(run),
+    ]
+    about = [("paper", f"{run.get('of')}, {run.get('where')} ({run.get('paper')})"), ("scale", _scale(run))]
+    return Page(
+        f"{run['name']}: {run.get('title')}", sentences(run), sections, about, str(run.get("command") or ""),
+        version=str(run.get("version", "")),
+    )  # fmt: skip
+
+
+def sentences(run: Mapping[str, Any]) -> list[str]:
+    """The verdict, and that of every claim."""
+    return [lead(run), *(str(one["sentence"]) + "." for one in run["verdicts"])]
+
+
+def lead(run: Mapping[str, Any]) -> str:
+    """
+    >>> lead({"claim": "It helps.", "outcome": "inconclusive", "scale": "tiny", "seeds": 5})
+    'The paper says: It helps. At tiny scale that is inconclusive, by 5 seeds.'
+    """
+    seeds = int(run.get("seeds") or 0)
+    said = {"holds": "holds", "does not hold": "does not hold"}.get(str(run["outcome"]), "is inconclusive")
+    return (
+        f"The paper says: {run.get('claim')} At {run['scale']} scale that {said}, by {seeds} seed{'s' * (seeds != 1)}."
+    )
+
+
+def claims(found: Sequence[Mapping[str, Any]]) -> Table:
+    """Every claim with its interval."""
+    rows = []
+    for one in found:
+        claim, d = one["claim"], one["difference"]
+        low, high = float(_nan(d["low"])), float(_nan(d["high"]))
+        gap = Cell(number(_nan(d["mean"])), f"{number(low)} to {number(high)}", "", _nan(d["mean"]), low, high)
+        where = f" ({claim['setting']})" if claim["setting"] else ""
+        sign = "≈" if claim["same"] else ">"
+        head = f"{claim['quantity']}{where}"
+        sides = f"{claim['more']} {sign} {claim['less']}" + ("" if claim["main"] else " · besides")
+        cells = (gap, number(float(claim["margin"])), Cell(one["outcome"], tone=TONES.get(one["outcome"], "")))
+        rows.append(Row(head, cells, small=sides))
+    text = (
+        "The difference of the two sides, paired by seed and sample; 95 % of seeds, then of samples. It holds beyond "
+        "the margin on its side; it does not hold on the other side of zero, or wholly within the margin."
+    )
+    note = (
+        "Decided for all claims of the study together (Holm). The verdict stands on the claims that are not “besides”."
+    )
+    return Table("Claims", ("claim", "difference", "margin", "verdict"), rows, note, text=text)
+
+
+def dots(run: Mapping[str, Any]) -> list[Dots]:
+    """Every seed of the arms that main claims compare."""
+    wanted = dict.fromkeys(
+        (one["claim"]["quantity"], one["claim"]["setting"]) for one in run["verdicts"] if one["claim"]["main"]
+    )
+    made = []
+    for quantity, setting in list(wanted)[:6]:
+        some = [m for m in run["means"] if (m["quantity"], m["setting"]) == (quantity, setting)]
+        lines = [_dotted(m) for m in some if m["mean"] is not None]
+        if lines and len(lines[0].values) > 1:
+            made.append(Dots(f"{quantity}{f' ({setting})' if setting else ''}, seed by seed", lines, quantity))
+    return made
+
+
+def _dotted(m: Mapping[str, Any]) -> Dotted:
+    return Dotted(str(m["arm"]), [_nan(v) for v in m["seeds"]], _nan(m["mean"]), _nan(m["low"]), _nan(m["high"]))
+
+
+def numbers(run: Mapping[str, Any]) -> list[Table]:
+    """All means, with what the paper reports of the same arm and quantity."""
+    paper = _reported(run)
+    rows = []
+    for m in run["means"]:
+        metric = str(m["quantity"])
+        ours = Cell(
+            valued(_nan(m["mean"]), metric), interval(_nan(m["low"]), _nan(m["high"]), metric), "", _nan(m["mean"])
+        )
+        there = paper.get((metric, str(m["arm"]), str(m["setting"]))) or paper.get((metric, str(m["arm"]), ""))
+        rows.append(Row(str(m["arm"]), (metric, str(m["setting"]) or "–", there or "–", ours), small=""))
+    if not rows:
+        return []
+    note = (
+        "The paper's numbers are of its own data and networks: unless the scale is paper, their order is what compares."
+    )
+    return [Table("Numbers", ("arm", "quantity", "setting", "paper", "ours"), rows, note)]
+
+
+def _reported(run: Mapping[str, Any]) -> dict[tuple[str, str, str], Cell]:
+    """What the paper prints, by quantity, arm and setting; by "" where there is one setting only."""
+    found: dict[tuple[str, str, str], list[Cell]] = {}
+    for table in (run.get("published") or {}).values():
+        for row in table.get("rows", []):
+            unit = row.get("unit") or table.get("unit", "")
+            text = (
+                f"{row['value']:g}"
+                + (f" ± {row['spread']:g}" if row.get("spread") else "")
+                + (" %" if unit == "%" else "")
+            )
+            cell = Cell(text, str(row.get("erratum", "")), value=float(row["value"]))
+            for part in {"", *str(row["setting"]).split(" · ")}:
+                found.setdefault((str(row["quantity"]), str(row["arm"]), part), []).append(cell)
+    return {key: cells[0] for key, cells in found.items() if len(cells) == 1}
+
+
+def published(run: Mapping[str, Any]) -> list[Section]:
+    """The paper's own tables, with known errata."""
+    made: list[Section] = []
+    for name, table in (run.get("published") or {}).items():
+        rows = [
+            Row(
+                str(row["arm"]),
+                (str(row["setting"]) or "–", str(row["quantity"]), _printed(row), str(row.get("erratum", "–"))),
+            )
+            for row in table.get("rows", [])
+        ]
+        if rows:
+            text = f"{table.get('title', '')} ({table.get('where', '')}), in {table.get('unit', 'its units')}."
+            made.append(
+                Table(
+                    f"What the paper reports: {name}",
+                    ("arm", "setting", "quantity", "value", "erratum"),
+                    rows,
+                    text=text,
+                )
+            )
+        if said := [*table.get("errata", []), *table.get("notes", [])]:
+            made.append(Words(f"About {name}", said))
+    return made
+
+
+def _printed(row: Mapping[str, Any]) -> Cell:
+    spread = f" ± {row['spread']:g}" if row.get("spread") else ""
+    return Cell(
+        f"{row['value']:g}{spread}", "read off a figure" if row.get("read_off") else "", value=float(row["value"])
+    )
+
+
+def cost(run: Mapping[str, Any]) -> Cost:
+    """What all its cells take, those it shares with others too."""
+    cells = run.get("cells") or {}
+    seconds = float(run.get("seconds") or 0)
+    rows = [("trained", f"{cells.get('trained', 0)} networks"), ("measured", f"{cells.get('measured', 0)} times")]
+    watts = facts.WATTS["cpu"]
+    rows += [("time of all cells", span(seconds)), ("energy", f"{seconds * watts / 3.6e6:.2g} kWh")]
+    note = f"Of all cells, those too that other studies share; {watts:g} W are assumed for as long as they ran."
+    return Cost("What it cost", rows, note)
+
+
+def provenance(run: Mapping[str, Any]) -> Provenance:
+    """Data, network, objectives, versions."""
+    world = [(word, str(value)) for word, value in (run.get("world") or {}).items() if word != "objectives"]
+    rows = [*world, ("objectives", "; ".join(map(str, run.get("objectives") or ["–"])))]
+    rows += [
+        ("measured by", f"pellucid {run.get('version', '')}".strip()),
+        ("page written by", f"pellucid {__version__}"),
+    ]
+    return Provenance("Where it comes from", rows)
+
+
+def _scale(run: Mapping[str, Any]) -> str:
+    return f"{run['scale']} · {run.get('seeds')} seeds"
+
+
+def _nan(value: Any) -> float:
+    return float("nan") if value is None else float(value)
