@@ -314,7 +314,7 @@ def parity(record: Mapping[str, Any]) -> str:
     said = [f"Measured with {', '.join(f'{NAMES[n]} {v}' for n, v in record['versions'].items())}."]
     for family in ("explainers", "metrics"):
         rows = [row for name in sorted(record[family]) for row in _parity_rows(family, name, record[family][name])]
-        said += [f"## {family.capitalize()}", table(["ours", "theirs", "agreement", "and why"], rows)]
+        said += [f"## {family.capitalize()}", table(["ours", "theirs", "agreement, and why"], rows)]
     return "\n\n".join(said) + "\n"
 
 
@@ -322,7 +322,8 @@ def _parity_rows(family: str, name: str, entries: list[dict[str, Any]]) -> Itera
     for i, entry in enumerate(entries):
         ours = f"[`{name}`](catalogue/{family}/{name}.md)" if i == 0 else ""
         theirs = f"{NAMES[entry['library']]} `{entry['theirs']}`" if entry["library"] else "–"
-        yield [ours, theirs, entry["verdict"], cell(entry["why"])]
+        why = "" if entry["why"] in ("", "–") else cell(entry["why"])
+        yield [ours, theirs, ": ".join(filter(None, (entry["verdict"].removeprefix("–"), why))) or "–"]
 
 
 # --- Sphinx ----------------------------------------------------------------------------------------------------------

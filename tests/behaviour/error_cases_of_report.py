@@ -1,9 +1,11 @@
 """What `test_errors.py` does to folders of runs to hear what a report says."""
 
+import json
+
 import pellucid as pl
 from pellucid.report import page_of
 from tests.behaviour.error_cases_of_commands import command
-from tests.behaviour.small_runs import audit, comparison, demonstration, evaluation, training
+from tests.behaviour.small_runs import audit, comparison, demonstration, evaluation, influences, latents, training
 
 
 def of(spoil, builder=evaluation):
@@ -19,6 +21,14 @@ def of(spoil, builder=evaluation):
 def holding(name, content):
     def spoil(folder):
         (folder / name).write_text(content)
+
+    return spoil
+
+
+def replaced(name, key, value):
+    def spoil(folder):
+        file = folder / name
+        file.write_text(json.dumps(json.loads(file.read_text()) | {key: value}))
 
     return spoil
 
@@ -70,6 +80,13 @@ OF_REPORT = {
     "page of a damaged training": of(holding("seed-0/fit.json", "{}"), training),
     "page with a damaged picture": of(holding("seed-0/watch/learning.png", "none"), training),
     "page of half a comparison": of(holding("compare.json", "{}"), comparison),
+    "page of half an influence": of(holding("influence.json", "{}"), influences),
+    "page of an influence of nothing": of(replaced("influence.json", "examples", []), influences),
+    "page of damaged influences": of(
+        replaced("influence.json", "examples", [{"model": "m", "influence": "i"}]), influences
+    ),
+    "page of half a look at latents": of(holding("latents.json", "{}"), latents),
+    "page of latents without encoders": of(replaced("latents.json", "encoders", []), latents),
     "page of half a demo": of(holding("demo.json", "{}"), demonstration),
     "exploring results without a folder": exploring(None),
     "exploring results without pictures": exploring(without_pictures),

@@ -1,6 +1,7 @@
 """Folders of runs that nobody measured: rows, pictures and records written by hand, the same ones every time."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,7 @@ def evaluation(folder, **changed):
         "form": 1, "model": words["model"], "data": {"name": words["data"], "licence": words["licence"], "samples": N},
         "tasks": [task_id(task) for task in tasks], "classes": words["classes"], "calls": [call],
         "protocols": {"card0001": {"metric": "insertion", "step": "1/28 of the pixels"}},
+        "asks": {"insertion": "How much comes back?"},
         "machine": {"python": "3.11", "torch": "2.7", "cores": 2}, "pictures": "0123456789abcdef",
     })  # fmt: skip
     (folder / "run.json").write_text(json.dumps({"command": words["command"], "model": "small"}))
@@ -94,11 +96,15 @@ def audit(folder, **changed):
     words = PLAIN | changed
     one = words["explainers"][0]
     region = {"region": "object", "area": 0.1, "n": 4, one: 0.5, f"{one} low": 0.4, f"{one} high": 0.6}
+    wrong = drawings([{"explainer": words["explainers"][1], "ask": "why not the label?"}], words)
+    wrong = Pictures(wrong.entries, [replace(s, curves={}) for s in wrong.samples if s.predicted != s.label])
+    write_pictures(folder, "fedcba9876543210", wrong, ["0123456789abcdef"])
     removal = {"taken out": "object", "n": 4, "kept": 0.25, "low": 0.1, "high": 0.5, "before": 0.7, "after": 0.2}
     trust = {"explainer": one, "beats": True, "sane": None, "sound": True, "words": ""}
     (folder / "audit.json").write_text(json.dumps({
         "version": "0.1.0", "sentence": f"Right for the right reasons, says {one}.", "findings": [words["why"]],
         "explainers": [trust], "regions": [region], "removals": [removal], "controls": [],
+        "why not": "fedcba9876543210",
     }))  # fmt: skip
     return folder
 
@@ -169,17 +175,100 @@ def demonstration(folder, **changed):
             (folder / "runs").mkdir(parents=True, exist_ok=True)
             (home / f"seed-{seed}").rename(folder / "runs" / f"{name.lower()}-{seed}")
     (folder / "made").rmdir()
-    write_pictures(
-        folder, "0123456789abcdef", drawings([{"explainer": "grad-cam", "ask": n} for n in ("CE", "CGC")], words)
-    )
+    grids = {"networks": ["CE", "CGC"], "explainers": ["logit", "contrast"], "contrasts": ["logit", "contrast"]}
+    keys = {name: f"{i}123456789abcdef" for i, name in enumerate(grids)}
+    for name, asks in grids.items():
+        pictures = drawings([{"explainer": words["explainers"][0], "ask": ask} for ask in asks], words)
+        if name != "explainers":
+            again = 6 if name == "contrasts" else 1  # a class after the other
+            samples = [replace(s, curves={}, maps=np.tile(s.maps, (again, 1, 1))) for s in pictures.samples]
+            pictures = Pictures(pictures.entries * again, samples)
+        write_pictures(folder, keys[name], pictures, list(keys.values()))
+    for part in ("in", "maps"):
+        home = folder / "runs" / "ce-0" / "measured" / part
+        home.mkdir(parents=True)
+        write_about(home, {"calls": [{"wall": 60.0, "cpu": 50.0, "device": "cpu", "peak_mib": 256.0}]})
     number = {"part": "maps", "explainer": words["explainers"][0], "metric": "sch", "better": "higher", "mean": 0.5,
               "low": 0.4, "high": 0.6, "undefined": 0.0, "difference": None, "least": None, "most": None}  # fmt: skip
     gap = number | {"difference": 0.08, "least": 0.05, "most": 0.11}
     (folder / "demo.json").write_text(json.dumps({
         "version": "0.1.0", "sentences": ["CGC is better.", words["why"]], "names": ["CE", "CGC"],
-        "numbers": {"CE": [number], "CGC": [gap]}, "about": [words["why"]], "figures": [], "command": words["command"],
-        "pictures": "0123456789abcdef", "provenance": [["network", words["model"]]],
-        "shown": [{"number": 0, "title": words["classes"][0], "captions": [words["why"]] * 2}],
+        "numbers": {"CE": [number], "CGC": [gap]}, "about": [words["why"]], "command": words["command"],
+        "provenance": [["network", words["model"]]],
+        "grids": [{"name": name, "pictures": key, "shown": [
+            {"number": 0, "title": words["classes"][0], "captions": [words["why"]] * 2, "lines": [words["why"]]},
+        ]} for name, key in keys.items()],
         "licence": {"name": words["data"], "licence": words["licence"]},
+    }))  # fmt: skip
+    return folder
+
+
+def influences(folder, labelled=True, pictures=True, **changed):
+    """What pellucid influence leaves: two influences of one model, three test images."""
+    words, folder, entries = PLAIN | changed, Path(folder), []
+    models, members = [words["model"]], [words["explainers"][0], "random"]
+    for member in members:
+        for row in (0, 1, 5):
+            label = words["classes"][row % 3] if labelled else ""
+            near = [{"train": i, "label": words["classes"][i % 3] if labelled else "", "score": 9.0 - i,
+                     "same": i % 3 == row % 3 if labelled else None} for i in (6, 7, 8)]  # fmt: skip
+            entries.append({"model": models[0], "influence": member, "test": row, "label": label,
+                            "supporters": near[:2], "opponents": near[2:]})  # fmt: skip
+    same = {"model": models[0], "influence": members[0]}
+    each = {"supporters": [0.5, 1.0, 1.0], "opponents": [0.0, 0.0, 0.5]}
+    agreement = [same | {"supporters": 2.5 / 3, "opponents": 0.5 / 3, "chance": 0.1, "each": each},
+                 same | {"influence": "random", "supporters": 0.2, "opponents": 0.1, "chance": 0.1,
+                         "each": {"supporters": [0.0, 0.1, 0.5], "opponents": [0.0, 0.1, 0.2]}}]  # fmt: skip
+    rates = [same | {"share": 0.1, "most": [0.9, 0.8, 0.7], "least": [0.1, 0.0, None], "card": "card0001",
+                     "facts": {"metric": "similarity-rate", "ties": words["why"]}}]  # fmt: skip
+    samples = [Sample(row, row % 3, -1, -1, float("nan"), [why], np.full((SIDE, SIDE, 3), 20 * row, dtype=np.uint8),
+                      np.empty((0, SIDE, SIDE))) for why, rows in (("test", (0, 1, 5)), ("train", (6, 7, 8)))
+               for row in rows]  # fmt: skip
+    if pictures:
+        write_pictures(folder, "0123456789abcdef", Pictures([], samples))
+    terms = {"name": words["data"], "licence": words["licence"]}
+    call = {"wall": 90.0, "cpu": 120.0, "device": "cpu", "peak_mib": 512.0, "gpu_peak_mib": None}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "influence.json").write_text(json.dumps({
+        "version": "0.1.0", "train": words["data"], "test": f"{words['data']} test", "what": "images", "top": 2,
+        "models": [{"model": models[0], "name": models[0], "weights": words["model"]}],
+        "methods": [same | {"name": words["explainers"][0], "paper": "", "knobs": {"k": "3"}, "usual": {"k": "none"}},
+                    same | {"influence": "random", "name": "random", "knobs": {}, "usual": {}, "control": True}],
+        "examples": entries, "agreement": agreement if labelled else [], "similarity": rates if labelled else [],
+        "pictures": "0123456789abcdef" if pictures else None, "licences": [terms, terms], "calls": [call],
+        "command": words["command"], "warnings": [words["why"]], "machine": {"python": "3.11"}, "seed": 0,
+    }))  # fmt: skip
+    return folder
+
+
+def latents(folder, names=("one", "two"), **changed):
+    """What pellucid latents leaves, of encoders with two units."""
+    from PIL import Image
+
+    words, folder = PLAIN | changed, Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    asks = ("unit 0", "unit 1", "the whole code")
+    tasks = [{"explainer": f"{words['model']} {name}", "ask": ask} for name in names for ask in asks]
+    write_pictures(folder, "0123456789abcdef", drawings(tasks, words))
+    mean = {"mean": 0.4, "low": 0.3, "high": 0.5, "n": 8, "pooled": 0.41}
+    encoders = [{
+        "encoder": f"{words['model']} {name}", "model": name, "objective": words["why"], "weight": "", "units": [0, 1],
+        "weights": words["model"], "values": [[1.0 + i, -0.5]] * 3,
+        "agreement": {by: mean | ({"mean": 0.6, "low": 0.55, "high": 0.65} if i else {})
+                      for by in ("pearson", "spearman", "cosine", "entropy", "active")},
+        "factors": {"MIG": 0.1 + i, "SAP": 0.2}, "by_factor": {"MIG": [None, 0.1]},
+    } for i, name in enumerate(names)]  # fmt: skip
+    matrix = [[1.0, 0.3], [0.3, 1.0]] if len(names) > 1 else []
+    if matrix:
+        Image.new("RGB", (40, 20), "red").save(folder / "agreement.png")
+    (folder / "latents.json").write_text(json.dumps({
+        "version": "0.1.0", "dataset": words["data"], "explainer": words["explainers"][0], "images": 8, "encoded": 40,
+        "shown": [0, 1, 5], "titles": [words["classes"][0]] * 3, "factors": [words["why"], "size"],
+        "files": ["units.png", "agreement.png"] if matrix else ["units.png"], "encoders": encoders,
+        "agreement": {"pearson": matrix, "spearman": matrix} if matrix else {}, "pictures": "0123456789abcdef",
+        "method": {"name": words["explainers"][0], "paper": "", "knobs": {"k": words["why"]}, "usual": {}},
+        "protocols": {"card0001": {"metric": "sap", "better": words["why"]}}, "seed": 0, "command": words["command"],
+        "licence": {"name": words["data"], "licence": words["licence"]}, "warnings": [words["why"]],
+        "calls": [{"wall": 90.0, "cpu": 120.0, "device": "cpu", "peak_mib": 512.0}], "machine": {"python": "3.11"},
     }))  # fmt: skip
     return folder

@@ -17,6 +17,7 @@ from pellucid.cli._demo_runs import Study
 from pellucid.cli._demo_words import SAYS, Number, numbers, sentences
 from pellucid.cli.main import main
 from pellucid.errors import MissingExtra
+from pellucid.report.demo import MEANS
 from pellucid.results import Results
 from pellucid.training import _loop
 
@@ -161,21 +162,22 @@ def said(*mine, seeds=3, learned=0.95, **base):
 
 
 def test_an_interval_above_zero_is_said_to_be_better():
-    first = said(number("sch", 0.08, 0.05, 0.11))[0]
-    assert first.startswith("With three seeds, CGC compared with CE: its maps lie more inside the thing")
-    assert "grad-cam +.08 (+.05 to +.11)" in first
-    assert "Not distinguishable: accuracy on scenes like those, +0.1 (−1.0 to +1.2 points)" in first
+    first, better, same, *_ = said(number("sch", 0.08, 0.05, 0.11))
+    assert first == "With three seeds, of three measurements: CGC is better than CE in one."
+    assert better == "CGC, better than CE: its maps lie more inside the thing, grad-cam +.08."
+    assert same.startswith("CGC, not distinguishable from CE: accuracy on scenes like those it learned from; ")
 
 
 def test_an_interval_below_zero_is_said_to_be_worse():
-    first = said(number("sch", -0.08, -0.11, -0.05))[0]
-    assert "its maps lie less inside the thing, grad-cam −.08 (−.11 to −.05)" in first
-    assert " more " not in first
+    first, worse, *_ = said(number("sch", -0.08, -0.11, -0.05))
+    assert first.endswith("CGC is worse than CE in one.")
+    assert "its maps lie less inside the thing, grad-cam −.08" in worse
+    assert " more " not in worse
 
 
 def test_an_interval_around_zero_is_not_distinguishable():
     first = said(number("sch", 0.08, -0.05, 0.21))[0]
-    assert first == "With three seeds, CGC compared with CE: nothing that is measured can be told apart."
+    assert first == "With three seeds, of three measurements: CGC is not distinguishable from CE in any."
 
 
 @pytest.mark.parametrize("metric, part", [("deletion", "maps"), ("mosu", "two")])
@@ -184,15 +186,15 @@ def test_less_is_better_where_it_is(metric, part, sign):
     ends = sorted((sign * 0.05, sign * 0.11))
     found = number(metric, sign * 0.08, *ends, better="lower", part=part)
     assert found.says == ("worse" if sign > 0 else "better")
-    sentence, better, worse, _ = SAYS[part, metric]
-    assert sentence.format(worse if sign > 0 else better) in said(found)[0]
+    sentence, better, worse = SAYS[part, metric]
+    assert sentence.format(worse if sign > 0 else better) in said(found)[1]
 
 
 @pytest.mark.parametrize("key", SAYS)
 def test_every_measure_has_its_words_both_ways(key):
-    sentence, better, worse, compared = SAYS[key]
+    sentence, better, worse = SAYS[key]
     assert sentence.format(better) != sentence.format(worse)
-    assert compared
+    assert MEANS[key]
 
 
 def test_an_interval_that_touches_zero_says_nothing():
@@ -202,7 +204,7 @@ def test_an_interval_that_touches_zero_says_nothing():
 
 def test_explainers_that_disagree_are_told_apart():
     first = said(number("sch", 0.08, 0.05, 0.11), number("sch", 0.01, -0.05, 0.07, explainer="fullgrad:rectify=false"))
-    assert "how much of a map lies inside the thing by fullgrad" in first[0]
+    assert "how much of a map lies inside the thing, by fullgrad" in first[2]
 
 
 def test_who_learned_less_is_named():

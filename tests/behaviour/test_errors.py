@@ -55,6 +55,7 @@ from tests.behaviour.error_cases_of_perturbation import OF_PERTURBATION
 from tests.behaviour.error_cases_of_report import OF_REPORT
 from tests.behaviour.error_cases_of_robustness import OF_ROBUSTNESS
 from tests.behaviour.error_cases_of_scae import OF_SCAE
+from tests.behaviour.error_cases_of_studies import OF_STUDIES
 from tests.behaviour.error_cases_of_text import OF_TEXT
 from tests.behaviour.error_cases_of_training import OF_TRAINING
 
@@ -63,6 +64,7 @@ FURTHER = (
     OF_OBJECTIVES, OF_CGC, OF_TEXT, OF_TRAINING, OF_ENSEMBLE,
     OF_ATTENTION, OF_INPUTS, OF_PATHS, OF_PERTURBATION, OF_REPORT,
     OF_INFLUENCES, OF_GRADIENTS, OF_LATENTS, OF_LEARNERS, OF_SCAE,
+    OF_STUDIES,
 )  # fmt: skip
 GOLDEN = Path(__file__).parent / "errors.txt"
 PACKAGE = Path(errors.__file__).parent

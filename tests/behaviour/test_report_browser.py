@@ -9,10 +9,10 @@ import shutil
 import pytest
 
 from pellucid.report import html, page_of
-from tests.behaviour.small_runs import audit, comparison, demonstration, evaluation, training
+from tests.behaviour.small_runs import audit, comparison, demonstration, evaluation, influences, latents, training
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-KINDS = ["evaluate", "audit", "train", "compare", "demo"]
+KINDS = ["evaluate", "audit", "train", "compare", "demo", "influence", "latents"]
 ARGUMENTS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-gpu", "--no-first-run"]
 
 
@@ -32,7 +32,8 @@ def files(tmp_path_factory):
     """A run of every kind, as files; and what a notebook shows, in a page around it."""
     home = tmp_path_factory.mktemp("pages")
     made = {}
-    builders = {"evaluate": evaluation, "audit": audit, "train": training, "compare": comparison, "demo": demonstration}
+    builders = {"evaluate": evaluation, "audit": audit, "train": training, "compare": comparison, "demo": demonstration,
+                "influence": influences, "latents": latents}  # fmt: skip
     for name, builder in builders.items():
         folder = builder(home / name)
         made[name] = folder / "report.html"
@@ -216,6 +217,22 @@ def test_sides_are_chosen(opened):
     assert shown(page, ".cell") == before // 2
 
 
+def test_supporters_are_chosen_and_put_in_order(opened):
+    page = opened("influence")
+    assert shown(page, ".tile") == 18
+    page.get_by_label("≠ another label").uncheck()
+    assert shown(page, ".tile") == shown(page, ".tile.same") == 6
+    page.get_by_role("checkbox", name="random").uncheck()
+    assert shown(page, ".tile") == 3
+    select = page.locator("[data-order]")
+    select.select_option(label="fewest supporters with its label first by grad-cam")
+    scores = page.locator(".row").evaluate_all("all => all.map(e => JSON.parse(e.dataset.scores)[0])")
+    assert scores == sorted(scores)
+    assert page.locator(".row h3").first.text_content() == "test image 5: moth"
+    select.select_option(value="")
+    assert page.locator(".row h3").first.text_content() == "test image 0: kite"
+
+
 def test_without_a_script(opened):
     page = opened(java_script_enabled=False)
     for selector in (".map", "table", ".lead", ".lines svg", ".legend"):
@@ -225,16 +242,21 @@ def test_without_a_script(opened):
 
 
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("width", [1280, 390, 320])
-def test_nothing_is_wider_than_the_window(opened, name, width):
-    page = opened(name, viewport={"width": width, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_nothing_is_wider_than_the_window(opened, name):
+    page = opened(name)
+    for width in (1280, 390, 320):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_fault_for_those_who_use_it_otherwise(opened, name, scheme):
+def test_no_serious_fault_for_those_who_use_it_otherwise(opened, name):
+    """In the dark only what depends on colours is looked at again."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    page = opened(name, color_scheme=scheme, bypass_csp=True)
+    page = opened(name, color_scheme="light", bypass_csp=True)
     found = axe.Axe().run(page).response["violations"]
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+    colours = {"runOnly": {"type": "tag", "values": ["cat.color"]}}
+    found += axe.Axe().run(page, options=colours).response["violations"]
     assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []

@@ -37,6 +37,10 @@ CONTROL = "edges"
 QUESTIONS = ("logit", "contrast")
 SATURATE = 0.005
 ALPHA = 0.6
+WAVERING = 3  # classes
+INSIDE = "strongest pixels in the thing"
+SHARES = [i / 50 for i in range(1, 26)]
+WHY = ["the first of its class with a thing of a good size"]
 
 
 @dataclass
@@ -113,25 +117,96 @@ def _shares(maps: Tensor) -> Tensor:
     return 1000 * maps / maps.abs().sum((1, 2), keepdim=True).clamp_min(1e-12)
 
 
-def kept(out: Path, compared: Sequence[Compared], shown: Shown, models: "Mapping[str, nn.Module]") -> dict[str, Any]:
-    """Scenes and maps for the page; what demo.json says of them."""
+@dataclass
+class Kept:
+    """A grid of the page: scenes, maps, and the words under each map."""
+
+    name: str
+    shown: Shown
+    entries: list[dict[str, Any]]  # explainer, ask, signed
+    maps: Tensor  # [scenes, entries, h, w]
+    captions: list[list[str]]  # by scene, one an entry; none where there is nothing to say
+    lines: list[list[str]]  # by scene, below its name
+    curves: list[dict[str, list[Any]]]  # by scene
+
+    @property
+    def key(self) -> str:
+        """Another training has other maps, and so another name."""
+        said = [json.dumps(self.entries), json.dumps(self.captions)]
+        return key_of(said, dict.fromkeys(self.shown.rows, WHY), fingerprint_of(self.maps))
+
+    @property
+    def pictures(self) -> Pictures:
+        made = [
+            Sample(
+                row, label, label, -1, math.nan, WHY, _bytes(picture), maps.cpu().numpy(), mask.cpu().numpy(), curves
+            )
+            for row, label, picture, maps, mask, curves in zip(
+                self.shown.rows, self.shown.labels.tolist(), self.shown.pictures, self.maps, self.shown.masks.bool(),
+                self.curves, strict=True,
+            )
+        ]  # fmt: skip
+        return Pictures(self.entries, made)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What demo.json says of it."""
+        told = [
+            {"number": row, "title": f"scene {row}: {name}", "captions": captions, "lines": lines}
+            for row, name, captions, lines in zip(
+                self.shown.rows, self.shown.names, self.captions, self.lines, strict=True
+            )
+        ]
+        return {"name": self.name, "pictures": self.key, "shown": told}
+
+
+def keep(out: Path, grids: Sequence[Kept]) -> list[dict[str, Any]]:
+    """Their files; what demo.json says of them."""
+    for grid in grids:
+        write_pictures(out, grid.key, grid.pictures, [other.key for other in grids])
+    return [grid.record for grid in grids]
+
+
+def of_networks(compared: Sequence[Compared], shown: Shown, models: "Mapping[str, nn.Module]") -> Kept:
+    """The same scenes under every network, and what each says they are."""
     answers = {name: shown.answers(model) for name, model in models.items()}
     entries = [{"explainer": c.explainer, "ask": name, "signed": c.signed} for c in compared for name in c.maps]
     maps = torch.stack([some for c in compared for some in c.maps.values()], 1)
-    why = ["the first of its class with a thing of a good size"]
-    samples = [
-        Sample(row, int(label), int(label), -1, math.nan, why, _bytes(picture), some.cpu().numpy(), mask.cpu().numpy())
-        for row, label, picture, some, mask in zip(
-            shown.rows, shown.labels, shown.pictures, maps, shown.masks.bool(), strict=True
-        )
-    ]
-    key = key_of([json.dumps(entries), json.dumps(answers)], dict.fromkeys(shown.rows, why), fingerprint_of(maps))
-    write_pictures(out, key, Pictures(entries, samples))
-    told = [
-        {"number": row, "title": f"scene {row}: {name}", "captions": [answers[str(e["ask"])][i] for e in entries]}
-        for i, (row, name) in enumerate(zip(shown.rows, shown.names, strict=True))
-    ]
-    return {"pictures": key, "shown": told}
+    captions = [[answers[str(e["ask"])][i] for e in entries] for i in range(len(shown.rows))]
+    return Kept("networks", shown, entries, maps, captions, [[] for _ in shown.rows], [{} for _ in shown.rows])
+
+
+def of_explainers(model: "nn.Module", shown: Shown, asked: "Sequence[Explanation]") -> Kept:
+    """Several explainers of one network, and of the strongest pixels of each map how many lie in the thing."""
+    entries: list[dict[str, Any]] = []
+    maps: list[Tensor] = []
+    curves: list[dict[str, list[Any]]] = [{INSIDE: []} for _ in shown.rows]
+    for e in asked:
+        for column in columns_of(e):
+            control = e.explainer == CONTROL
+            entries.append(
+                {"explainer": column.explainer, "ask": "none" if control else column.ask, "signed": column.signed}
+            )
+            maps.append(torch.stack(list(column.maps)).float())
+            inside = hits(maps[-1].cpu(), shown.masks, SHARES) if column.ask == QUESTIONS[0] or control else None
+            for i, lines in enumerate(curves):
+                lines[INSIDE].append(None if inside is None else (SHARES, [float(v) for v in inside[i]]))
+    lines = [[f"it says {answer}"] for answer in shown.answers(model)]
+    return Kept("explainers", shown, entries, torch.stack(maps, 1), [[] for _ in shown.rows], lines, curves)
+
+
+def of_contrasts(model: "nn.Module", shown: Shown) -> Kept:
+    """The classes between which a network wavers, and four ways to ask about each."""
+    e, p = wavering(model, shown)
+    asked = p.topk(WAVERING).indices.tolist()
+    entries = [
+        {"explainer": str(e.explainer), "ask": ask, "signed": bool(e.signed)}
+        for _ in range(WAVERING) for ask in CONTRASTS
+    ]  # fmt: skip
+    names = shown.data.class_names
+    captions = [[f"{names[c]}, {p[i, c]:.0%}" for c in row for _ in CONTRASTS] for i, row in enumerate(asked)]
+    maps = e.maps.reshape(len(shown.rows), len(entries), *e.maps.shape[-2:]).float()
+    return Kept("contrasts", shown, entries, maps, captions, [[] for _ in shown.rows], [{} for _ in shown.rows])
 
 
 def fingerprint_of(maps: Tensor) -> str:
@@ -152,7 +227,13 @@ def side_by_side(compared: Sequence[Compared], shown: Shown) -> "Image":
     )
 
 
-def sheet(model: "nn.Module", shown: Shown) -> "Image":
+def asked_of(model: "nn.Module", shown: Shown) -> "list[Explanation]":
+    """By every explainer, about what the network says."""
+    said = model(shown.inputs).detach().argmax(1)
+    return [shown.explained(model, text, target=said) for text in (*SHOWN, CONTROL)]
+
+
+def sheet(model: "nn.Module", shown: Shown, asked: "Sequence[Explanation]") -> "Image":
     """Scenes × explainers × {logit, contrast}."""
     p, classes = model(shown.inputs).detach().softmax(1).topk(2)
     name = shown.data.class_names
@@ -161,16 +242,21 @@ def sheet(model: "nn.Module", shown: Shown) -> "Image":
         for c, q in zip(classes.tolist(), p.tolist(), strict=True)
     ]
     columns: list[Any] = []
-    for text in (*SHOWN, CONTROL):
-        made = columns_of(shown.explained(model, text, target=classes[:, 0]))
+    for e in asked:
+        made = columns_of(e)
         columns += made if len(made) > 1 else [replace(made[0], ask="(a control)")]
     return contact_sheet(columns, shown.pictures, titles, alpha=ALPHA, saturate=0.01, outlines=list(shown.masks))
 
 
-def contrasts(model: "nn.Module", shown: Shown) -> "Image":
-    """The classes it wavers between."""
+def wavering(model: "nn.Module", shown: Shown) -> "tuple[Explanation, Tensor]":
+    """The classes it wavers between, asked in four ways; and how probable it takes every class."""
     p = model(shown.inputs).detach().softmax(1)
-    e = shown.explained(model, "grad-cam:relu=false", CONTRASTS, p.topk(3).indices)
+    return shown.explained(model, "grad-cam:relu=false", CONTRASTS, p.topk(WAVERING).indices), p
+
+
+def contrasts(model: "nn.Module", shown: Shown) -> "Image":
+    """The same as one sheet."""
+    e, p = wavering(model, shown)
     return contrast_sheet(
         e, shown.pictures, shown.data.class_names, p, list(shown.masks), sample=None, saturate=SATURATE
     )
@@ -178,7 +264,7 @@ def contrasts(model: "nn.Module", shown: Shown) -> "Image":
 
 def strongest(model: "nn.Module", shown: Shown) -> "Image":
     """Of the strongest pixels, how many lie in the thing."""
-    masks, shares = shown.masks, [i / 50 for i in range(1, 26)]
+    masks, shares = shown.masks, SHARES
     made = [shown.explained(model, text, ["logit"]) for text in (*SHOWN[:2], *SHOWN[3:], CONTROL)]
     drawn: list[CurveRow] = []
     for i, (picture, title) in enumerate(zip(shown.pictures, shown.names, strict=True)):

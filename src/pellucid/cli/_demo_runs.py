@@ -78,7 +78,8 @@ class Run:
         """The numbers of a part; what is there is not computed again."""
         from pellucid.engine import evaluate
 
-        return evaluate(self.folder, part.data, part.explainers, part.metrics, out=self.folder / "measured" / part.name)
+        out = self.folder / "measured" / part.name
+        return evaluate(self.folder, part.data, part.explainers, part.metrics, out=out, pictures=0)
 
 
 def work(run: Run) -> None:

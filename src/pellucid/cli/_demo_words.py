@@ -8,26 +8,22 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pellucid.report.demo import Number, Numbers
+from pellucid.report.demo import MEANS, Number, Numbers, signed
 from pellucid.report.words import valued
 
 if TYPE_CHECKING:
     from pellucid.results import Results
 
-SAYS = {  # what is said, with which word where it is better and where it is worse; and what is compared
-    ("in", "accuracy"): ("it is {} right on scenes like those it learned from", "more often", "less often",
-                         "accuracy on scenes like those"),
-    ("out", "accuracy"): ("it is {} right where the ground tells nothing", "more often", "less often",
-                          "accuracy where the ground tells nothing"),
-    ("maps", "sch"): ("its maps lie {} inside the thing", "more", "less", "how much of a map lies inside the thing"),
-    ("maps", "pointing-game"): ("the strongest pixel of a map is {} in the thing", "more often", "less often",
-                                "how often the strongest pixel is in the thing"),
-    ("maps", "insertion"): ("the pixels that a map ranks first bring its answer {}", "sooner", "later", "insertion"),
-    ("maps", "deletion"): ("without the pixels that a map ranks first its answer is lost {}", "sooner", "later",
-                           "deletion"),
-    ("maps", "ses"): ("its maps follow a moved picture {}", "better", "worse", "how maps follow a moved picture"),
-    ("two", "mosu"): ("two things share a map {}", "more evenly", "less evenly", "how evenly two things share a map"),
-}  # fmt: skip
+SAYS = {  # what is said, with which word where it is better and where it is worse
+    ("in", "accuracy"): ("it is {} right on scenes like those it learned from", "more often", "less often"),
+    ("out", "accuracy"): ("it is {} right where the ground tells nothing", "more often", "less often"),
+    ("maps", "sch"): ("its maps lie {} inside the thing", "more", "less"),
+    ("maps", "pointing-game"): ("the strongest pixel of a map is {} in the thing", "more often", "less often"),
+    ("maps", "insertion"): ("the pixels that a map ranks first bring its answer {}", "sooner", "later"),
+    ("maps", "deletion"): ("without the pixels that a map ranks first its answer is lost {}", "sooner", "later"),
+    ("maps", "ses"): ("its maps follow a moved picture {}", "better", "worse"),
+    ("two", "mosu"): ("two things share a map {}", "more evenly", "less evenly"),
+}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 FALLS_BEHIND = 0.05  # of accuracy: who learned less is compared with care
 EMPTY = 0.05  # of the maps
@@ -68,34 +64,45 @@ def sentences(found: Numbers, seeds: int) -> list[str]:
     """What came out, the most important first."""
     base = next(iter(found))
     others = [name for name in found if name != base]
-    told = [_against(name, found[name], base, seeds) for name in others]
+    told = [said for name in others for said in _against(name, found[name], base)]
     told += [said for name in found for said in _caveats(name, found[name], found[base], base)]
-    return [*told, _grounds(base, found[base]), _few(seeds, sum(len(found[name]) for name in others))]
+    few = _few(seeds, sum(len(found[name]) for name in others))
+    return [_in_short(found, others, base, seeds), *told, _grounds(base, found[base]), few]
 
 
-def _against(name: str, mine: Sequence[Number], base: str, seeds: int) -> str:
+def _in_short(found: Numbers, others: Sequence[str], base: str, seeds: int) -> str:
+    """How many measurements are better and worse, in one breath."""
+    counts = []
+    for name in others:
+        better, worse = (sum(n.says == says for n in found[name]) for says in ("better", "worse"))
+        known = ((better, "better"), (worse, "worse"))
+        said = " and ".join(f"{word} than {base} in {spelled(count)}" for count, word in known if count)
+        counts.append(f"{name} is {said or f'not distinguishable from {base} in any'}")
+    of = spelled(max((len(found[name]) for name in others), default=0))
+    return (
+        f"With {counted(seeds)}, of {of} measurements: {'; '.join(counts)}." if counts else f"Only {base} was trained."
+    )
+
+
+def _against(name: str, mine: Sequence[Number], base: str) -> list[str]:
     """One objective beside CE: what is better, what is worse, what cannot be told apart."""
     better, worse, same = ([n for n in mine if n.says == says] for says in ("better", "worse", "not distinguishable"))
     told = []
-    for numbers, which in ((better, 0), (worse, 1)):
-        for key, some in _grouped(numbers).items():
-            sentence, *words, _ = SAYS[key]
-            told.append(f"{sentence.format(words[which])}, {_gaps(some)}")
-    head = f"With {counted(seeds)}, {name} compared with {base}: "
-    sentence = head + ("; ".join(told) if told else "nothing that is measured can be told apart") + "."
+    for numbers, which, head in ((better, 0, "better"), (worse, 1, "worse")):
+        words = [
+            f"{SAYS[key][0].format(SAYS[key][which + 1])}, {_gaps(some)}" for key, some in _grouped(numbers).items()
+        ]
+        told += [f"{name}, {head} than {base}: {'; '.join(words)}."] if words else []
     if told and same:
         every = _grouped(mine)
         words = [_unclear(key, some, len(every[key])) for key, some in _grouped(same).items()]
-        sentence += f" Not distinguishable: {'; '.join(words)}."
-    return sentence
+        told.append(f"{name}, not distinguishable from {base}: {'; '.join(words)}.")
+    return told
 
 
 def _unclear(key: tuple[str, str], some: Sequence[Number], of: int) -> str:
-    """What cannot be told apart; by which explainers, where it is not all; by how much, of accuracies."""
-    words = SAYS[key][-1]
-    if key[1] == "accuracy":
-        return f"{words}, {_gaps(some)}"
-    return words if len(some) == of else f"{words} by {' and '.join(n.who for n in some)}"
+    """What cannot be told apart; by which explainers, where it is not all."""
+    return MEANS[key] if len(some) == of else f"{MEANS[key]}, by {' and '.join(n.who for n in some)}"
 
 
 def _grouped(some: Sequence[Number]) -> dict[tuple[str, str], list[Number]]:
@@ -106,7 +113,9 @@ def _grouped(some: Sequence[Number]) -> dict[tuple[str, str], list[Number]]:
 
 
 def _gaps(some: Sequence[Number]) -> str:
-    return ", ".join(n.gap if n.explainer == "none" else f"{n.who} {n.gap}" for n in some)
+    """The differences; where they may lie is in the table."""
+    said = [(n.who, signed(n.difference, n.metric)) for n in some]
+    return ", ".join(gap if who == "none" else f"{who} {gap}" for who, gap in said)
 
 
 def _caveats(name: str, mine: Sequence[Number], theirs: Sequence[Number], base: str) -> list[str]:
@@ -158,5 +167,12 @@ def counted(seeds: int) -> str:
     >>> counted(1), counted(3), counted(12)
     ('one seed', 'three seeds', '12 seeds')
     """
-    word = NUMBERS[seeds] if seeds < len(NUMBERS) else str(seeds)
-    return f"{word} seed{'s' if seeds > 1 else ''}"
+    return f"{spelled(seeds)} seed{'s' if seeds > 1 else ''}"
+
+
+def spelled(number: int) -> str:
+    """
+    >>> spelled(3), spelled(14)
+    ('three', '14')
+    """
+    return NUMBERS[number] if number < len(NUMBERS) else str(number)

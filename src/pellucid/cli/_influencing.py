@@ -1,15 +1,21 @@
-"""What `pellucid influence` does: every influence of every model, their strongest examples, and the sheets."""
+"""What `pellucid influence` does: every influence of every model, their strongest examples, the sheets and the page."""
 
-import json
+import math
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pellucid
+from pellucid.cli._measured import optional, terms
 from pellucid.cli._models import Wanted, _random
 from pellucid.cli._naming import file_name, short_names
 from pellucid.errors import BadInput
 from pellucid.files import writable, write_atomically
+from pellucid.report import write as write_page
+from pellucid.report.influence import FILE, PICTURED, TEST, TRAIN
+from pellucid.results.plain import as_text
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,10 +23,13 @@ if TYPE_CHECKING:
     from pellucid.data import Dataset
     from pellucid.engine import Top
     from pellucid.influences import Case, Influence
+    from pellucid.results.kept import Sample
     from pellucid.show.gallery import Shown
 
 COUNT = 8  # test examples, where none are asked for
-PICTURED = 24  # of more than that there are numbers alone
+SHARES = (0.01, 0.1)  # of the training examples, whose similarity rates are told where all scores are there
+SIDE = 128  # pixels of a picture that is kept, at most
+ENTRIES = 2**22  # of a matrix that are looked at together
 
 
 @dataclass
@@ -43,21 +52,31 @@ class Influencing:
     seed: int
     out: Path
     warnings: list[str] = field(default_factory=list)
+    kept: "dict[int, Tensor]" = field(default_factory=dict)  # pictures of training examples, by number
+    asked: "dict[int, Tensor]" = field(default_factory=dict)  # and of test examples
 
     def go(self, progress: bool) -> dict[str, Any]:
         """Everything is computed and written; what is told of it."""
         from pellucid.data import Dataset
+        from pellucid.engine._kept import Spent
         from pellucid.influences import Influence
+        from pellucid.subject.machine import machine
 
+        self.spent = Spent("cpu")
         members = [Influence.make(text) for text in self.members]
         data = Dataset.make(self.train), Dataset.make(self.test)
         writable(self.out)
         self.names = dict(zip(self.models, short_names(self.models), strict=True))
         self.chosen = self._rows(data[1])
-        record: dict[str, Any] = {"train": str(data[0]), "test": str(data[1]), "examples": [], "agreement": []}
+        self.labels, self.own = data[0].labels(), data[1].labels(self.chosen)
+        record: dict[str, Any] = {
+            "version": pellucid.__version__, "train": str(data[0]), "test": str(data[1]),
+            "what": "images" if data[0].kind == "images" else "examples", "top": self.top, "models": [], "methods": [],
+            "examples": [], "agreement": [], "similarity": [],
+        }  # fmt: skip
         best: dict[str, dict[int, int]] = {}
         for text in self.models:
-            for member, top, shown in self._asked(text, members, data, progress):
+            for member, top, shown in self._asked(record, text, members, data, progress):
                 name = self.names[text] if len(members) == 1 else f"{self.names[text]} · {member}"
                 best[name if len(self.models) > 1 else str(member)] = {
                     row: int(top.supporters[i, 0]) for i, row in enumerate(self.chosen[:PICTURED])
@@ -65,17 +84,41 @@ class Influencing:
                 self._told(record, text, str(member), top, data)
                 self._pictured(text, member, top, shown)
         self._side_by_side(best, data, record)
-        content = json.dumps(record, indent=2, ensure_ascii=False).encode()
-        write_atomically(self.out / "influence.json", content)
+        record |= {
+            "pictures": self._keep(), "licences": [terms(one) for one in data], "transform": self.transform,
+            "digests": [one.fingerprint() for one in data], "seed": self.seed, "warnings": self.warnings,
+            "command": self.command, "calls": [self.spent.figures()], "machine": machine(),
+        }  # fmt: skip
+        write_atomically(self.out / FILE, as_text(record).encode())
+        write_page(self.out, "influence")
         return record
 
+    @property
+    def command(self) -> str:
+        """That makes all of it again."""
+        each = {"--model": self.models, "--train": [self.train], "--test": [self.test], "-i": self.members}
+        words = [word for option, some in each.items() for one in some for word in (option, one)]
+        words += optional({
+            "--loss": self.loss, "--rows": self.rows, "--top": self.top, "--transform": self.transform,
+            "--network": self.network, "--weights": self.weights,
+            "--batch-size": None if self.batch_size == 64 else self.batch_size, "--device": self.device,
+            "--seed": self.seed or None,
+        })  # fmt: skip
+        return shlex.join(["pellucid", "influence", *words, *["--scores"] * self.scores, "-o", str(self.out)])
+
     def _asked(
-        self, text: str, members: "Sequence[Influence]", data: "tuple[Dataset, Dataset]", progress: bool
+        self,
+        record: dict[str, Any],
+        text: str,
+        members: "Sequence[Influence]",
+        data: "tuple[Dataset, Dataset]",
+        progress: bool,
     ) -> "Iterator[tuple[Influence, Top, tuple[Shown, Shown]]]":
         """What each member says of one model, whose features are computed once."""
         import torch
 
         from pellucid.engine._influence import _checkpoints, answered, prepared
+        from pellucid.explanation import model_name
 
         torch.manual_seed(self.seed)  # random weights, where there are no others
         model = self._model(text)
@@ -84,10 +127,14 @@ class Influencing:
             batch_size=self.batch_size, seed=self.seed, device=self.device,
         )  # fmt: skip
         with ready as case:
+            self.spent.device = str(case.place)
+            record["models"].append({"model": text, "name": self.names[text], "weights": model_name(case.model)})
             for member in members:
+                record["methods"].append({"model": text, **_method(member, case)})
                 place = self.out / f"{file_name(self.names[text])}-{file_name(str(member))}"
                 if self.scores:
-                    answered(case, member, None, place, progress)
+                    every = answered(case, member, None, place, progress)
+                    record["similarity"] += [{"model": text, "influence": str(member), **r} for r in self._rates(every)]
                 top = answered(case, member, self.top, None, progress)
                 yield member, top, self._shown(case, top, model, data)
 
@@ -121,24 +168,41 @@ class Influencing:
         self, record: dict[str, Any], model: str, member: str, top: "Top", data: "tuple[Dataset, Dataset]"
     ) -> None:
         """A row a test example; and how many examples have the label of theirs."""
-        labels = data[0].labels()
-        own = data[1].labels(self.chosen)
+        labels, own, said = self.labels, self.own, {"model": model, "influence": member}
         for i, row in enumerate(self.chosen):
             record["examples"].append({
-                "model": model, "influence": member, "test": row, "label": _said(data[1], int(own[i])),
-                "supporters": _listed(data[0], labels, top.supporters[i], top.scores[i]),
-                "opponents": _listed(data[0], labels, top.opponents[i], top.low[i]),
+                **said, "test": row, "label": _said(data[1], int(own[i])),
+                "supporters": _listed(data[0], labels, int(own[i]), top.supporters[i], top.scores[i]),
+                "opponents": _listed(data[0], labels, int(own[i]), top.opponents[i], top.low[i]),
             })  # fmt: skip
-        if bool((own >= 0).all() & (labels >= 0).all()):
-            record["agreement"].append(
-                {
-                    "model": model,
-                    "influence": member,
-                    "supporters": float((labels[top.supporters] == own[:, None]).double().mean()),
-                    "opponents": float((labels[top.opponents] == own[:, None]).double().mean()),
-                    "chance": float((labels == own[:, None]).double().mean()),
-                }
-            )
+        if self.labelled:
+            alike = {
+                name: (labels[which] == own[:, None]).double().mean(1)
+                for name, which in (("supporters", top.supporters), ("opponents", top.opponents))
+            }
+            means = {name: float(share.mean()) for name, share in alike.items()}
+            chance = float((labels == own[:, None]).double().mean())
+            each = {name: share.tolist() for name, share in alike.items()}
+            record["agreement"].append({**said, **means, "chance": chance, "each": each})
+
+    @property
+    def labelled(self) -> bool:
+        return bool((self.own >= 0).all() & (self.labels >= 0).all())
+
+    def _rates(self, w: "Tensor") -> Iterator[dict[str, Any]]:
+        """Similarity rates of both ends, a number a test example."""
+        import torch
+
+        from pellucid.metrics.similarity_rate import SimilarityRate
+
+        rows = max(1, ENTRIES // w.shape[1])
+        for share in SHARES if self.labelled else ():
+            ends: dict[str, Any] = {"share": share}
+            for side in ("most", "least"):
+                rate = SimilarityRate(share=share, side=side)
+                parts = [rate(w[i : i + rows], self.own[i : i + rows], self.labels) for i in range(0, len(w), rows)]
+                ends |= {side: torch.cat(parts).tolist(), "card": rate.card_id, "facts": dict(rate.card)}
+            yield ends
 
     def _shown(
         self, case: "Case", top: "Top", model: "nn.Module", data: "tuple[Dataset, Dataset]"
@@ -156,7 +220,7 @@ class Influencing:
         rows = list(enumerate(self.chosen[:PICTURED]))
         of_test = {row: picture_of(case.test[i : i + 1].read()[0][0], *scale) for i, row in rows}
         said = {i: _said(data[0], data[0].label(i)) for i in wanted}
-        self.kept = getattr(self, "kept", {}) | of_train
+        self.kept |= of_train
         self.asked = of_test
         return Shown(of_test, {row: _said(data[1], data[1].label(row)) for _, row in rows}), Shown(of_train, said)
 
@@ -194,12 +258,49 @@ class Influencing:
         write_atomically(self.out / "side-by-side.png", png(sheet))
         record["sheet"] = "side-by-side.png"
 
+    def _keep(self) -> str:
+        """The pictures for the page, made small."""
+        from pellucid.engine._kept import key_of
+        from pellucid.results.kept import Pictures, write_pictures
 
-def _listed(data: "Dataset", labels: "Tensor", which: "Tensor", values: "Tensor") -> list[dict[str, Any]]:
+        own = dict(zip(self.chosen, self.own.tolist(), strict=True))
+        samples = [_kept(row, own[row], TEST, picture) for row, picture in self.asked.items()]
+        samples += [_kept(i, int(self.labels[i]), TRAIN, picture) for i, picture in sorted(self.kept.items())]
+        key = key_of([self.command], {sample.number: sample.why for sample in samples})
+        write_pictures(self.out, key, Pictures([], samples))
+        return key
+
+
+def _kept(number: int, label: int, why: str, picture: "Tensor") -> "Sample":
+    """A picture [3, h, w] without maps."""
+    import numpy as np
+
+    from pellucid.results.kept import Sample
+    from pellucid.show.overlay import plain
+
+    h, w = picture.shape[1:]
+    ratio = min(1.0, SIDE / max(h, w))
+    size = max(1, round(w * ratio)), max(1, round(h * ratio))
+    return Sample(number, label, -1, -1, math.nan, [why], np.asarray(plain(picture, size)), np.empty((0, *size[::-1])))
+
+
+def _method(member: "Influence", case: "Case") -> dict[str, Any]:
+    """Everything that decides its scores."""
+    from pellucid.training._about import _knobs
+
+    told: dict[str, Any] = {"influence": str(member), **_knobs(member), "control": not member.sees}
+    told |= {"loss": case.loss.name} if case.loss and "loss" in member.needs else {}
+    return told | ({"checkpoints": len(case.checkpoints)} if "checkpoints" in member.needs else {})
+
+
+def _listed(data: "Dataset", labels: "Tensor", own: int, which: "Tensor", values: "Tensor") -> list[dict[str, Any]]:
     return [
-        {"train": i, "label": _said(data, int(labels[i])), "score": score}
+        {
+            "train": i, "label": _said(data, int(labels[i])), "score": score,
+            "same": bool(labels[i] == own) if own >= 0 and labels[i] >= 0 else None,
+        }
         for i, score in zip(which.tolist(), values.tolist(), strict=True)
-    ]
+    ]  # fmt: skip
 
 
 def _said(data: "Dataset", label: int) -> str:

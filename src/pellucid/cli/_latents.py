@@ -1,4 +1,4 @@
-"""The work behind `pellucid latents`: encoder after encoder over the same records, then the pictures and the table."""
+"""The work behind `pellucid latents`: encoder after encoder over the same records, then pictures, table and page."""
 
 import json
 import math
@@ -12,8 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import pellucid
 from pellucid.cli import _images, _models
 from pellucid.cli._console import console, note
+from pellucid.cli._measured import terms
 from pellucid.cli._naming import short_names
 from pellucid.cli._side_by_side import shown
 from pellucid.data import Dataset, Record
@@ -21,14 +23,20 @@ from pellucid.data._batches import View
 from pellucid.data._factors import Factors, factors_of
 from pellucid.data.transforms import Transform
 from pellucid.engine import agreement
+from pellucid.engine._kept import Spent, key_of
 from pellucid.explainers import Explainer
 from pellucid.explanation import Explanation, explain
 from pellucid.files import writable, write_atomically
 from pellucid.maths.maps import resize
+from pellucid.metrics import Metric
 from pellucid.metrics.dci import DCI, completeness, weighted
-from pellucid.metrics.latent_agreement import TOLERANCE, Streamed, active, alike, entropy
+from pellucid.metrics.latent_agreement import TOLERANCE, LatentAgreement, Streamed, active, alike, entropy
 from pellucid.metrics.mutual_information_gap import MutualInformationGap
 from pellucid.metrics.sap import SAP
+from pellucid.report import write as write_page
+from pellucid.report.latents import FILE, WHOLE
+from pellucid.results.kept import Pictures, Sample, write_pictures
+from pellucid.results.plain import plain
 from pellucid.results.statistics import bca
 from pellucid.show.boxes import Box, boxes
 from pellucid.show.colour import SATURATE
@@ -36,6 +44,8 @@ from pellucid.show.encoders import encoder_sheet, unit_sheet
 from pellucid.show.overlay import png
 from pellucid.show.progress import track
 from pellucid.show.stacked import stacked
+from pellucid.subject.machine import machine
+from pellucid.training._about import _knobs
 
 SHOWN, UNITS, ROWS = 8, 12, 32  # images on a sheet, units where none are named, records explained together
 BY = ("pearson", "spearman", "cosine", "entropy", "active")
@@ -83,7 +93,6 @@ class Encoder:
     whole: list[Tensor] = field(default_factory=list)  # label-free maps of the measured images
     of_units: Explanation | None = None  # of the shown images
     of_code: Explanation | None = None
-    warning: str = ""
 
 
 def encoders_of(wanted: Sequence[_models.Wanted]) -> list[Encoder]:
@@ -118,8 +127,10 @@ class Latents:
     transform: str | None
     batch_size: int | None
     out: Path
+    command: str
 
     def __post_init__(self) -> None:
+        self.spent, self.warnings = Spent(self.wanted[0].device or "cpu"), list[str]()
         self.made = Explainer.make(self.explainer)
         self.encoders = encoders_of(self.wanted)
         writable(self.out)
@@ -129,9 +140,11 @@ class Latents:
             loaded = _models.load(encoder.wanted)
             if loaded.warning:
                 note(loaded.warning)
+                self.warnings.append(loaded.warning)
             self._look(encoder, loaded, progress)
-        self.files = self._draw()
-        write_atomically(self.out / "latents.json", json.dumps(self.record, indent=2, ensure_ascii=False).encode())
+        self.files, self.key = self._draw(), self._keep()
+        write_atomically(self.out / FILE, json.dumps(self.record, indent=2, ensure_ascii=False).encode())
+        write_page(self.out, "latents")
 
     # --- one encoder ----------------------------------------------------------------------------------------------
 
@@ -207,6 +220,31 @@ class Latents:
             write_atomically(self.out / name, png(picture))
         return list(files)
 
+    def _keep(self) -> str:
+        """The same maps for the page, all of one size."""
+        entries: list[dict[str, Any]] = []
+        stacks: list[Tensor] = []
+        for e in self.encoders:
+            assert e.of_units is not None
+            assert e.of_code is not None
+            for found, asks in ((e.of_units, [f"unit {unit}" for unit in e.units]), (e.of_code, [WHOLE])):
+                entries += [{"explainer": e.name, "ask": ask, "signed": bool(found.signed)} for ask in asks]
+                stacks.append(found.maps.detach().float().cpu().view(len(found), len(asks), *found.maps.shape[-2:]))
+        size = (max(m.shape[-2] for m in stacks), max(m.shape[-1] for m in stacks))
+        maps = torch.cat([resize(m.flatten(0, 1), size).view(*m.shape[:2], *size) for m in stacks], 1).numpy()
+        samples = [self._sample(i, row, maps[i]) for i, row in enumerate(self.picked.shown)]
+        key = key_of([self.command], {sample.number: sample.why for sample in samples})
+        write_pictures(self.out, key, Pictures(entries, samples))
+        return key
+
+    def _sample(self, i: int, row: int, maps: Any) -> Sample:
+        """A record as the first encoder sees it."""
+        first, record = self.encoders[0].of_code, self.picked.data[row]
+        seen = None if first is None else first.picture(i)
+        picture = (shown(record) if seen is None else seen).detach().cpu()
+        pixels = (picture * 255).round().byte().permute(1, 2, 0).numpy()
+        return Sample(row, record.label, -1, -1, math.nan, ["shown"], pixels, maps)
+
     def _units_of(self, encoder: Encoder, pictures: list[Tensor], titles: list[str]) -> Any:
         said = f"{encoder.name}: what raises each unit, and under each map the unit's value. One scale for all units."
         return unit_sheet(encoder.of_units, encoder.units, pictures, titles, SATURATE, said)
@@ -243,9 +281,21 @@ class Latents:
 
     # --- words --------------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def record(self) -> dict[str, Any]:
-        """Everything that was found."""
+        """Everything that was found, and what it took."""
+        data, factors = self.picked, self.picked.factors
+        titles = [_title(data.data, row, data.data[row]) for row in data.shown]
+        return self._found | plain({
+            "version": pellucid.__version__, "titles": titles, "pictures": self.key, "method": _knobs(self.made),
+            "protocols": {metric.card_id: metric.card for metric in _metrics(self.made, factors is not None)},
+            "licence": terms(data.data), "digest": data.data.fingerprint(), "transform": self.transform,
+            "seed": self.wanted[0].seed, "warnings": self.warnings, "command": self.command,
+            "calls": [self.spent.figures()], "machine": machine(),
+        })  # fmt: skip
+
+    @property
+    def _found(self) -> dict[str, Any]:
         data, factors = self.picked, self.picked.factors
         return {
             "dataset": str(data.data), "explainer": str(self.made), "images": len(data.measured),
@@ -257,8 +307,11 @@ class Latents:
     def _row(self, e: Encoder) -> dict[str, Any]:
         agreed = {by: _interval(values) | {"pooled": e.pooled[by]} for by, values in e.numbers.items()}
         told = {"factors": e.factors, "by_factor": e.by_factor} if e.factors else {}
-        plain = {"encoder": e.name, "model": e.wanted.model, "objective": e.kind, "weight": e.group, "units": e.units}
-        return _finite(plain | {"agreement": agreed} | told)
+        about = {"encoder": e.name, "model": e.wanted.model, "objective": e.kind, "weight": e.group, "units": e.units}
+        assert e.of_units is not None
+        values = e.of_units.value
+        shown = {} if values is None else {"values": values.reshape(len(e.of_units), -1).tolist()}
+        return _finite(about | {"weights": e.of_units.model, **shown, "agreement": agreed} | told)
 
     @cached_property
     def _between(self) -> dict[str, Any]:
@@ -290,7 +343,8 @@ class Latents:
         console().print(f"\nHow alike the maps of units are: means over {len(self.picked.measured)} images, ± 95 %.")
         if self._between:
             self._print_between()
-        console().print(f"{', '.join(self.files)} and latents.json: {self.out}", soft_wrap=True)
+        console().print(f"{', '.join(self.files)} and {FILE}: {self.out}", soft_wrap=True)
+        console().print(f"Open {self.out / 'report.html'}", soft_wrap=True)
 
     def _print_between(self) -> None:
         from rich.table import Table
@@ -305,6 +359,12 @@ class Latents:
             table.add_row(Text(e.name), *cells)
         console().print("\nDo they look at the same pixels? Pearson and Spearman of their maps, means over the images.")
         console().print(table)
+
+
+def _metrics(explainer: Explainer, factors: bool) -> list[Metric]:
+    """Whose cards the page shows."""
+    made: list[Metric] = [LatentAgreement(by=by, explainer=explainer) for by in BY]  # type: ignore[arg-type]
+    return [*made, MutualInformationGap(), SAP(), DCI()] if factors else made
 
 
 def _alike(maps: Tensor, by: str) -> Tensor:

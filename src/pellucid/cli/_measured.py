@@ -56,6 +56,11 @@ def optional(options: Mapping[str, Any]) -> list[str]:
     return [word for name, value in options.items() if value is not None for word in (name, str(value))]
 
 
+def terms(data: Any) -> dict[str, str]:
+    """What a page says of a data set: its name, where it is published, on what terms."""
+    return {"name": str(data), **{name: str(getattr(data, name, "") or "") for name in ("licence", "terms", "home")}}
+
+
 # --- the facts of a run -----------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from pellucid.cli import _classes, _models
 from pellucid.cli._comparison import FIRST, Comparison, Side
 from pellucid.cli._images import outline
-from pellucid.cli._measured import RUN, read_run
+from pellucid.cli._measured import RUN, read_run, terms
 from pellucid.data import Dataset, Record
 from pellucid.data._batches import View
 from pellucid.data.transforms import Transform
@@ -35,7 +35,6 @@ from pellucid.show.sheet import Column, contact_sheet
 from pellucid.subject import size_of
 
 Entry = tuple[str, str]  # explainer, ask
-TERMS = ("licence", "terms", "home")
 
 
 @dataclass(eq=False)
@@ -196,7 +195,7 @@ class SideBySide:
              "captions": [column.captions[i] for column in columns]}
             for i, (row, line) in enumerate(zip(self.rows, lines, strict=True))
         ]  # fmt: skip
-        licence = {"name": str(self.a.data), **{n: str(getattr(self.a.data, n, "") or "") for n in TERMS}}
+        licence = terms(self.a.data)
         return {"pictures": key, "shown": told, "metric": self.metric, "note": self.note(), "licence": licence}
 
     def _models(self) -> list[str]:

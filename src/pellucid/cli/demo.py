@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pellucid.cli._demo_pictures import Shown
     from pellucid.cli._demo_runs import Study
     from pellucid.cli._demo_words import Numbers
+    from pellucid.explanation import Explanation
     from pellucid.training import Fit
 
 SEEDS, EPOCHS = 3, 5
@@ -72,7 +73,7 @@ def _left(runs: int) -> Callable[[int, int, int], None]:
     start = time.monotonic()
 
     def each(ended: int, done: int, total: int) -> None:
-        left = (time.monotonic() - start) * (total / max(1, done) - 1)
+        left = (time.monotonic() - start) * max(0.0, total / max(1, done) - 1)
         told = f", about {left / 60:.1f} minutes left" if ended < runs else ""
         print(f"  {ended} of {runs} done{told}", flush=True)
 
@@ -83,7 +84,16 @@ def _write(
     study: "Study", fits: "dict[str, list[Fit]]", found: "Numbers", said: Sequence[str], about: Sequence[str]
 ) -> None:
     """The pictures as files, the summary, and the page with all that it is made of."""
-    from pellucid.cli._demo_pictures import Compared, Shown, kept, side_by_side
+    from pellucid.cli._demo_pictures import (
+        Compared,
+        Shown,
+        asked_of,
+        keep,
+        of_contrasts,
+        of_explainers,
+        of_networks,
+        side_by_side,
+    )
     from pellucid.cli._demo_runs import EXPLAINERS
     from pellucid.files import write_atomically
     from pellucid.report import write
@@ -94,14 +104,16 @@ def _write(
     models: dict[str, nn.Module] = {name: runs[0].model for name, runs in fits.items()}
     shown = Shown.of(study.scenes(0.0, length=16 if study.quick else 96))
     compared = [Compared.of(models, shown, explainer) for explainer in EXPLAINERS]
-    drawn = {"side_by_side.png": side_by_side(compared, shown), **_pictures(fits, models["CE"], shown)}
+    model, some, few = models["CE"], shown.some(5), shown.some(3)
+    asked = asked_of(model, some)
+    drawn = {"side_by_side.png": side_by_side(compared, shown), **_pictures(fits, model, some, few, asked)}
     for name, image in drawn.items():
         write_atomically(study.out / name, png(image))
     listed = [(name, PICTURES[name]) for name in drawn]
     write_atomically(study.out / "summary.md", markdown(said, found, about, listed).encode())
     record = {"sentences": said, "names": study.names, "numbers": record_of(found), "about": about}
-    record |= {"figures": [{"name": n, "title": title, "text": TEXTS.get(n, "")} for n, title in listed]}
-    record |= kept(study.out, compared, shown, models) | _facts(study, fits)
+    grids = [of_networks(compared, shown, models), of_explainers(model, some, asked), of_contrasts(model, few)]
+    record |= {"grids": keep(study.out, grids)} | _facts(study, fits)
     write_atomically(study.out / FILE, as_text(record).encode())
     write(study.out, "demo")
 
@@ -122,26 +134,18 @@ def _facts(study: "Study", fits: "dict[str, list[Fit]]") -> dict[str, Any]:
     return {"version": pellucid.__version__, "command": command, "provenance": rows, "licence": licence}
 
 
-TEXTS = {
-    "sheet.png": "The network of CE. logit asks what speaks for the class, contrast what speaks for it and not for the "
-    "others. Red for, blue against; the line is the outline of the thing. edges is a control that sees no network: "
-    "what looks like it may see none too.",
-    "contrasts.png": "The network of CE: four ways to ask about each of the classes it wavers between.",
-    "curves.png": "The network of CE: of the strongest pixels of a map, how many lie in the thing.",
-}
-
-
-def _pictures(fits: "dict[str, list[Fit]]", model: "nn.Module", shown: "Shown") -> "dict[str, Image]":
+def _pictures(
+    fits: "dict[str, list[Fit]]", model: "nn.Module", some: "Shown", few: "Shown", asked: "Sequence[Explanation]"
+) -> "dict[str, Image]":
     """How they learned, and what the network of CE says to several questions."""
     from pellucid.cli._demo_pictures import contrasts, sheet, strongest
     from pellucid.training._pictures import compared
 
-    some = shown.some(3)
     return {
         "learning.png": compared([fit for runs in fits.values() for fit in runs]),
-        "sheet.png": sheet(model, shown.some(5)),
-        "contrasts.png": contrasts(model, some),
-        "curves.png": strongest(model, some),
+        "sheet.png": sheet(model, some, asked),
+        "contrasts.png": contrasts(model, few),
+        "curves.png": strongest(model, few),
     }
 
 

@@ -79,9 +79,9 @@ def influence(
     for warning in work.warnings:
         note(warning)
     if as_json:
-        import json
+        from pellucid.results.plain import as_text
 
-        print(json.dumps(record, indent=2, ensure_ascii=False))
+        print(as_text(record))
     else:
         _print(record, out)
 
@@ -115,7 +115,7 @@ def _print(record: dict[str, Any], out: Path) -> None:
             f"{where}: {entry['supporters']:.0%} of the supporters have the label of their test example, "
             f"{entry['opponents']:.0%} of the opponents, {entry['chance']:.0%} of all."
         )
-    console().print(f"\nPictures and influence.json: {out}", soft_wrap=True)
+    console().print(f"\nPictures and influence.json: {out}\nOpen {out / 'report.html'}", soft_wrap=True)
 
 
 def _told(found: list[dict[str, Any]]) -> str:

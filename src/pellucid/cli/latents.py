@@ -1,5 +1,6 @@
 """latents: encoders and images in; what each unit looks at, and how alike units and encoders are, out."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -56,9 +57,17 @@ def latents(
     dsprites, scenes), whether a unit stands for one; and of several encoders, whether they look at the same pixels.
     """
     from pellucid.cli._latents import Latents, Picked
+    from pellucid.cli._measured import optional
 
+    more = {
+        "-e": None if explainer == "integrated-gradients" else explainer, "--units": units, "--rows": rows,
+        "--images": images, "--codes": codes, "--network": network, "--weights": weights, "--size": size,
+        "--transform": transform, "--batch-size": batch_size, "--device": device, "--seed": seed or None,
+    }  # fmt: skip
+    words = [dataset, *(word for one in model for word in ("-m", one)), *optional(more), "-o", str(out)]
     wanted = [Wanted(one, network, weights, None, None, size, device, seed) for one in model]
     picked = Picked.of(dataset, rows, images, codes, seed)
-    found = Latents(wanted, picked, explainer, units, transform, batch_size, out)
+    command = shlex.join(["pellucid", "latents", *words])
+    found = Latents(wanted, picked, explainer, units, transform, batch_size, out, command)
     found.go(progress=not as_json)
     found.print(as_json)

@@ -27,6 +27,7 @@ from pellucid.cli import (
     latents,
     list,
     report,
+    study,
     train,
 )  # fmt: skip
 from pellucid.errors import PellucidError
@@ -53,6 +54,7 @@ app.command("influence")(influence.influence)
 app.command("latents")(latents.latents)
 app.command("train")(train.train)
 app.command("report")(report.report)
+app.add_typer(study.app, name="study")
 app.command("data")(data.data)
 app.command("list")(list.list_members)
 app.command("cite")(cite.cite)

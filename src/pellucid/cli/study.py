@@ -46,6 +46,9 @@ def run(
     dry: Annotated[
         bool, typer.Option("--dry-run", help="What would be done, and what it costs; nothing is run.")
     ] = False,
+    tried: Annotated[
+        bool, typer.Option("--try", help="After --dry-run: one step and one batch of every cell, on stand-ins of data.")
+    ] = False,
 ) -> None:
     """Run studies: train, explain, measure, compare; then say whether the paper's claim holds.
 
@@ -55,13 +58,17 @@ def run(
 
     pellucid study run all --dry-run
 
+    pellucid study run lico-t5 --scale paper --dry-run --try
+
     What is done is kept: cells are shared by all studies in a folder, and a run that was stopped goes on.
     """
     from pellucid.cli._studies import chosen, told
 
     studies = chosen(names, scale, seeds)
-    if dry:
+    if dry or tried:
         _plan(studies, out)
+        if tried and not _try(studies, only):
+            raise typer.Exit(1)
         return
     from pellucid.report import write
     from pellucid.studies import several
@@ -102,3 +109,20 @@ def _plan(studies: list[Any], out: Path) -> None:
     left = [seconds for _, done, seconds in cells if not done]
     kinds = ", ".join(f"{sum(c.kind == kind for c, _, _ in cells)} {kind}" for kind in ("train", "measure", "work"))
     print(f"{len(cells)} cells ({kinds}), {len(left)} to do: about {span(sum(left))} of one core.")
+
+
+def _try(studies: list[Any], only: str) -> bool:
+    """Whether every cell can take a step, a line each, and what all steps would cost."""
+    from pellucid.studies._cost import table
+    from pellucid.studies._dry import dry
+
+    print("\nOne step and one batch of two records of every cell of the first seed; nothing of it is kept.")
+    found = dry(studies, lambda one: print(one, flush=True), only)
+    steps = [one.step for one in found if one.step is not None]
+    failed = sum(bool(one.error) for one in found)
+    print(
+        f"{len(found)} cells tried, {failed} failed."
+        + (f" A step took {min(steps):.2f} to {max(steps):.2f} s on this machine, at batch 2." if steps else "")
+    )
+    print(f"\nBy the recipes, all seeds:\n{table(studies)}")
+    return not failed

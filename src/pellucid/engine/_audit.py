@@ -46,7 +46,7 @@ from pellucid.engine._regions import LOOKS, REGIONS, First, Places, Shown, Where
 from pellucid.engine._source import Named
 from pellucid.engine._trust import Trust, agreement_of, trusted
 from pellucid.engine._verdict import Facts, Tried, Verdict, judged
-from pellucid.engine._worst import ANSWER, PLACE, Sample, Seen, worst_of
+from pellucid.engine._worst import ANSWER, PLACE, WHY_NOT, Sample, Seen, worst_of
 from pellucid.errors import BadInput, PellucidError
 from pellucid.explainers import Explainer
 from pellucid.explanation import explain
@@ -54,7 +54,7 @@ from pellucid.files import write_atomically
 from pellucid.metrics import Metric
 from pellucid.networks._load import Model, as_model, card_of
 from pellucid.results import Results
-from pellucid.results.kept import ABOUT, PICTURES
+from pellucid.results.kept import ABOUT, PICTURES, write_pictures
 from pellucid.results.plain import as_text, plain
 from pellucid.results.store import Store
 from pellucid.subject import size_of
@@ -258,12 +258,12 @@ def _audited(call: _Call, explainers: Any, metrics: Any, worst: int, checks: int
     inside = np.full(len(answers), np.nan) if mean is None else mean["object"].to_numpy(dtype=float)
     samples = worst_of(answers, inside, worst)
     shown = [one for one in made if str(one) in (sound or audited)]
-    kept = _keep_shown(call, shown, cheap_of(wanted), results, samples)
     seen = Seen(call.model, call.source, shown, call.names, call.numbers, call.asking)
+    why_not, kept = _keep_shown(call, shown, cheap_of(wanted), results, samples, seen)
     findings = [*findings_of(facts, verdict, trust), *_agreeing(call, shown, checks), *notes, *more]
     return Audit(
         verdict, findings, results, regions_of(facts, shares), removals_of(facts), answers.assign(inside=inside),
-        samples, trust, _about(call, made), seen.drawn(samples), kept,
+        samples, trust, _about(call, made) | {"why not": why_not}, seen.drawn(samples), kept,
     )  # fmt: skip
 
 
@@ -276,9 +276,15 @@ def cheap_of(metrics: Sequence[Metric]) -> list[Metric]:
 
 
 def _keep_shown(
-    call: _Call, explainers: Sequence[Explainer], metrics: Sequence[Metric], results: Results, samples: Sequence[Sample]
-) -> dict[str, bytes]:
-    """Pictures of the worst, some of each kind, and of the first; and what all of it cost: as files, by their names."""
+    call: _Call,
+    explainers: Sequence[Explainer],
+    metrics: Sequence[Metric],
+    results: Results,
+    samples: Sequence[Sample],
+    seen: Seen,
+) -> tuple[str | None, dict[str, bytes]]:
+    """Pictures of the worst, some of each kind, and of the first; and what all of it cost: as files, by their names.
+    First the name of those pictures that say why a wrong answer was not the label, where there are any."""
     o, source = call.options, call.source.of
     options = Options(*(o[f.name] for f in fields(Options)))
     plan = plan_of(call.model, source, [*explainers, *CONTROLS], metrics, None, options)
@@ -289,9 +295,13 @@ def _keep_shown(
     made = Called(call.model, source, plan, options, results, True)
     key, own = key_of(list(plan.tasks), wanted), o["transform"] is None
     found = keep_pictures(made, call.out, wanted, key, own) if wanted else None
+    wrong = seen.wrong(samples, SHOWN) if found else None
+    why_not = key_of(list(plan.tasks), wanted, WHY_NOT) if wrong is not None else None
+    if found and wrong is not None and why_not is not None:
+        write_pictures(call.out, why_not, wrong, beside=[found])
     about(call.out, call.model, source, plan, call.spent, found)
-    names = [ABOUT, *([f"{PICTURES}/{found}{end}" for end in (".npz", ".json")] if found else [])]
-    return {name: (call.out / name).read_bytes() for name in names}
+    names = [f"{PICTURES}/{name}{end}" for name in (found, why_not) if name for end in (".npz", ".json")]
+    return why_not, {name: (call.out / name).read_bytes() for name in (ABOUT, *names)}
 
 
 # --- what is measured -------------------------------------------------------------------------------------------------

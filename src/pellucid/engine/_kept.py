@@ -86,6 +86,7 @@ def about(
     kept.write_about(folder, {
         "form": kept.FORM, **same, "tasks": list(plan.tasks), "classes": class_names(model, source),
         "protocols": {metric.card_id: metric.card for metric in [*plan.of_model, *plan.metrics]},
+        "asks": {str(one): (type(one).__doc__ or "").partition("\n")[0] for one in plan.metrics},
         "machine": machine(), "calls": calls, "pictures": pictures,
         "no pictures": "" if pictures else why_none(source, wanted),
     })  # fmt: skip

@@ -5,7 +5,7 @@ wrong answer                 wrong, and sure of it; asked: why not the label, bu
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from pellucid.errors import PellucidError
 from pellucid.explainers import Explainer
 from pellucid.explanation import explain
 from pellucid.questions import Question
+from pellucid.results import kept
+from pellucid.results.kept import Pictures
 from pellucid.show.colour import SATURATE
 from pellucid.show.layout import Column
 from pellucid.show.overlay import displayable
@@ -26,6 +28,7 @@ from pellucid.show.sheet import contact_sheet
 from pellucid.show.stacked import stacked
 
 PLACE, ANSWER = "right answer, wrong place", "wrong answer"
+WHY_NOT = "why not the label?"
 HEADINGS = {
     PLACE: "Right answer, wrong place: sure, with little of the evidence on the object (why the label?)",
     ANSWER: "Wrong answer: why not the label, but what was predicted? (red for the label, blue for what was said)",
@@ -62,6 +65,15 @@ def worst_of(answers: Any, inside: Any, most: int) -> list[Sample]:
 
 
 @dataclass(frozen=True, eq=False)
+class Asked:
+    """What is drawn of one kind: maps by explainer, pictures, outlines."""
+
+    columns: list[Column]
+    pictures: list[Tensor]
+    outlines: list[Tensor | None]
+
+
+@dataclass(frozen=True, eq=False)
 class Seen:
     """What is needed to draw them."""
 
@@ -71,6 +83,7 @@ class Seen:
     names: tuple[str, ...]
     numbers: tuple[Sequence[float] | None, Sequence[float] | None]  # mean and std of the inputs
     options: Mapping[str, Any]  # of explain
+    asked: dict[str, "Asked"] = field(default_factory=dict[str, "Asked"], repr=False)  # by kind, what was computed
 
     def drawn(self, samples: Sequence[Sample]) -> Picture | None:
         """The sheet of all."""
@@ -79,16 +92,42 @@ class Seen:
         made = [(heading, sheet) for heading, sheet in sheets if sheet is not None]
         return stacked(made) if made else None
 
+    def wrong(self, samples: Sequence[Sample], most: int) -> Pictures | None:
+        """Some wrong answers with their maps, for the page; none where there are none, or nobody to ask."""
+        some = [s for s in samples if s.kind == ANSWER]
+        asked = self._asked(ANSWER, some) if some else None
+        if asked is None or not asked.columns:
+            return None
+        maps = torch.stack([torch.stack(list(column.maps)) for column in asked.columns], 1).float()[:most]
+        made = [
+            kept.Sample(
+                s.number, s.label, s.label, s.predicted, s.probability, [ANSWER],
+                (picture * 255).round().byte().permute(1, 2, 0).cpu().numpy(), one.numpy(),
+                None if outline is None else outline.cpu().numpy(),
+            )
+            for s, picture, one, outline in zip(some, asked.pictures, maps, asked.outlines, strict=False)
+        ]  # fmt: skip
+        return Pictures([{"explainer": c.explainer, "ask": WHY_NOT, "signed": c.signed} for c in asked.columns], made)
+
     def _sheet(self, kind: str, samples: list[Sample]) -> Picture | None:
-        images, zones = self._found(samples)
-        pictures = [displayable(image, *self.numbers) for image in images]
-        outlines = [None if zone is None or not bool((zone == OBJECT).any()) else zone == OBJECT for zone in zones]
-        columns = [c for explainer in self.explainers for c in self._columns(explainer, kind, images, samples)]
-        if not columns:
+        asked = self._asked(kind, samples)
+        if not asked.columns:
             return None  # nobody to ask
         note = f"One colour scale an explainer; {SATURATE:.1%} of it lies beyond the ends. The line is the object's."
         titles = [self._title(sample) for sample in samples]
-        return contact_sheet(columns, pictures, titles, saturate=SATURATE, note=note, outlines=outlines)
+        return contact_sheet(
+            asked.columns, asked.pictures, titles, saturate=SATURATE, note=note, outlines=asked.outlines
+        )
+
+    def _asked(self, kind: str, samples: list[Sample]) -> "Asked":
+        """Once for the sheet and for the page."""
+        if kind not in self.asked:
+            images, zones = self._found(samples)
+            pictures = [displayable(image, *self.numbers) for image in images]
+            outlines = [None if zone is None or not bool((zone == OBJECT).any()) else zone == OBJECT for zone in zones]
+            columns = [c for explainer in self.explainers for c in self._columns(explainer, kind, images, samples)]
+            self.asked[kind] = Asked(columns, pictures, outlines)
+        return self.asked[kind]
 
     def _found(self, samples: list[Sample]) -> tuple[Tensor, list[Tensor | None]]:
         """Their images and zones, read again."""
@@ -119,7 +158,7 @@ class Seen:
         except PellucidError:
             return  # an explainer that does not answer this question
         maps = torch.cat([e.maps for e in made]).cpu()
-        yield Column(made[0].explainer, "contrast: why not the label?", maps, any(bool(e.signed) for e in made))
+        yield Column(made[0].explainer, f"contrast: {WHY_NOT}", maps, any(bool(e.signed) for e in made))
 
     def _title(self, sample: Sample) -> str:
         lines = [self._said(sample.label)]

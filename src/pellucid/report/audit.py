@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import BadFile
-from pellucid.report import evaluate, facts
+from pellucid.report import evaluate, facts, sheets
 from pellucid.report.measured import Measured
-from pellucid.report.page import Cell, Page, Row, Section, Table, Tone, Words
+from pellucid.report.page import Cell, Grid, Page, Row, Section, Table, Tone, Words
 from pellucid.report.words import is_control
 from pellucid.results import Results
+from pellucid.results.kept import read_pictures
 
 MARKS = ("audit.json",)
 REGIONS = ("object", "other", "border", "background")
@@ -45,9 +46,9 @@ def page(folder: Path) -> Page:
     frame: Any = run.results.frame
     first = {str(name): value for name, value in frame.iloc[0].to_dict().items()}
     sections = [
-        where(record), removed(record), trusted(record), *evaluate.shown(run, found, frame), evaluate.own_table(found),
-        evaluate.table(found), evaluate.cards(run), facts.cost(run.about), facts.licences(run.about),
-        facts.provenance(run.about, run.run, first),
+        where(record), removed(record), trusted(record), *evaluate.shown(run, found, frame), why_not(run),
+        evaluate.own_table(found), evaluate.table(found, run.asks), evaluate.cards(run), facts.cost(run.about),
+        facts.licences(run.about), facts.provenance(run.about, run.run, first),
     ]  # fmt: skip
     return Page(
         "Is it right for the right reasons?", [str(record["sentence"])],
@@ -97,6 +98,24 @@ def trusted(record: Mapping[str, Any]) -> Section | None:
     ]
     columns = ("explainer", "says more than a random map", "changes when the model forgets", "counted")
     return Table("Which maps may be believed", columns, rows) if rows else None
+
+
+def why_not(run: Folder) -> Section | None:
+    """Wrong answers: what speaks for the label, and what for the answer that was given instead."""
+    key = run.record.get("why not")
+    if not key:
+        return None
+    pictures = read_pictures(run.path, str(key))
+    columns = sheets.columns_of(pictures)
+    files, side = sheets.pngs(pictures, columns)
+    samples = [
+        evaluate.row_of(run, sample, maps, columns) for sample, maps in zip(pictures.samples, files, strict=True)
+    ]
+    text = (
+        "Wrong answers, the surest first. Red speaks for the label and against the answer that was given, blue for "
+        "that answer and against the label."
+    )
+    return Grid("Why not the label?", columns, samples, note=sheets.note_on(side), text=text)
 
 
 def _yes(value: Any) -> Cell:

@@ -139,7 +139,6 @@ class Dot:
     """A line of a dot plot."""
 
     name: str
-    y: float
     dots: Sequence[float]
     mean: float
     low: float | None
@@ -154,11 +153,9 @@ class DotPlot:
 
     lines: Sequence[Dot]
     x: Sequence[Tick]
-    alt: str
-    width: int = DOT_WIDTH
-    height: int = 0
-    bottom: int = 0
     zero: float | None = None
+    width: int = DOT_WIDTH
+    line: int = DOT_LINE
 
 
 def dotted(dots: Dots) -> DotPlot | None:
@@ -174,14 +171,11 @@ def dotted(dots: Dots) -> DotPlot | None:
     place = lambda v: at(v) if math.isfinite(v) else None  # noqa: E731
     made = [
         Dot(
-            line.name, DOT_LINE * (i + 0.5) + 4, [at(v) for v in line.values if math.isfinite(v)], at(line.mean),
+            line.name, [at(v) for v in line.values if math.isfinite(v)], at(line.mean),
             place(line.low), place(line.high), number(line.mean), line.control,
         )
-        for i, line in enumerate(lines)
+        for line in lines
     ]  # fmt: skip
     ticks = ticks_of(low, high, 5)
-    bottom = DOT_LINE * len(lines) + 8
-    alt = "; ".join(f"{line.name} {number(line.mean)}" for line in lines)
     places = [Tick(at(t), s) for t, s in zip(ticks, written(ticks), strict=True)]
-    zero = at(0.0) if low < 0 < high else None
-    return DotPlot(made, places, f"{dots.title}: {alt}", DOT_WIDTH, bottom + 22, bottom, zero)
+    return DotPlot(made, places, at(0.0) if low < 0 < high else None)

@@ -207,7 +207,7 @@ def dots(run: Folder) -> list[Section]:
                 by.setdefault(metric, []).append(Dotted(f"{side}{who}", known, *spread(known), _control(row)))
     text = "Each training's mean over all samples. The interval of a mean is Student's over the trainings."
     return [Dots(f"{metric}, training by training" + (", %" if name_of(metric) == "accuracy" else ""), lines, metric,
-                 text=text) for metric, lines in by.items()]  # fmt: skip
+                 text="" if i else text) for i, (metric, lines) in enumerate(by.items())]  # fmt: skip
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------

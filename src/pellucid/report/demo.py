@@ -6,14 +6,14 @@ the page is made of these. summary.md is the same in Markdown, with the pictures
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pellucid._version import __version__
 from pellucid.errors import BadFile
-from pellucid.report import facts, sheets, train
+from pellucid.report import evaluate, facts, sheets, train
 from pellucid.report.page import (
     Cards,
     Cell,
@@ -27,30 +27,31 @@ from pellucid.report.page import (
     Line,
     Map,
     Page,
-    Picture,
     Provenance,
     Row,
-    Section,
     Shown,
     Table,
     Tone,
     Words,
 )  # fmt: skip
-from pellucid.report.pictures import picture
 from pellucid.report.words import ARROWS, interval, valued
-from pellucid.results.kept import Pictures, Sample, read_pictures
+from pellucid.results.kept import ABOUT, Pictures, Sample, read_pictures
 
 FILE = "demo.json"
 MARKS = (FILE,)
 HTML = "index.html"
 BASE = "CE"
-PARTS = {
-    "in": "like those it learned from",
-    "out": "the ground tells nothing",
-    "maps": "",
-    "two": "scenes of two things",
+MEANS = {
+    ("in", "accuracy"): "accuracy on scenes like those it learned from",
+    ("out", "accuracy"): "accuracy where the ground tells nothing",
+    ("maps", "sch"): "how much of a map lies inside the thing",
+    ("maps", "pointing-game"): "how often the strongest pixel is in the thing",
+    ("maps", "insertion"): "how soon the pixels that a map ranks first bring the answer",
+    ("maps", "deletion"): "how soon the answer is lost without what a map ranks first",
+    ("maps", "ses"): "how maps follow a moved picture",
+    ("two", "mosu"): "how unevenly two things share a map",
 }
-NEEDED = ("sentences", "numbers", "about", "figures", "names")
+NEEDED = ("sentences", "numbers", "about", "grids", "names")
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
@@ -124,14 +125,14 @@ def signed(value: float, metric: str) -> str:
 
 
 def lines_of(found: Numbers) -> list[tuple[str, str, list[Number]]]:
-    """Measure, where and by which explainer, and a number for every objective."""
+    """Measure, what it says and by which explainer, and a number for every objective."""
     first = next(iter(found.values()))
     made = []
     for number in first:
         key = number.part, number.explainer, number.metric
         row = [next(n for n in some if (n.part, n.explainer, n.metric) == key) for some in found.values()]
-        about = [PARTS[number.part], "" if number.explainer == "none" else number.explainer]
-        made.append((number.metric + ARROWS.get(number.better, ""), ", ".join(filter(None, about[::-1])), row))
+        by = "" if number.explainer == "none" else f", by {number.explainer}"
+        made.append((number.metric + ARROWS.get(number.better, ""), MEANS[number.part, number.metric] + by, row))
     return made
 
 
@@ -173,9 +174,21 @@ class Folder:
         return train.Runs(self.path, some, []) if some else None
 
     @cached_property
-    def pictures(self) -> Pictures | None:
-        key = self.record.get("pictures")
-        return read_pictures(self.path, str(key)) if key else None
+    def grids(self) -> "dict[str, tuple[Pictures, dict[int, Mapping[str, Any]]]]":
+        """Pictures by what they show, and what is said of each scene."""
+        return {
+            str(one["name"]): (
+                read_pictures(self.path, str(one["pictures"])),
+                {int(scene["number"]): scene for scene in one.get("shown", [])},
+            )
+            for one in self.record["grids"]
+        }
+
+    @cached_property
+    def calls(self) -> list[Mapping[str, Any]]:
+        """What every measuring took."""
+        files = sorted(self.path.glob(f"runs/*/measured/*/{ABOUT}"))
+        return [call for file in files for call in facts.read_json(file).get("calls") or ()]
 
 
 def record_of(found: Numbers) -> dict[str, list[dict[str, Any]]]:
@@ -194,7 +207,7 @@ def page(folder: Path) -> Page:
     """Of a folder that `pellucid demo` wrote."""
     run = Folder(Path(folder))
     sections = [
-        table(run.numbers), *shown(run), dots(run), learned(run), *figures(run),
+        table(run.numbers), networks(run), dots(run), learned(run), explainers(run), contrasts(run),
         Words("How it was done", [str(text) for text in run.record["about"]], listed=False), cards(run), cost(run),
         facts.licences({"data": run.record.get("licence") or {}}), provenance(run),
     ]  # fmt: skip
@@ -230,7 +243,7 @@ def markdown(
     sentences: Sequence[str], found: Numbers, about: Sequence[str], pictures: Sequence[tuple[str, str]]
 ) -> str:
     """summary.md"""
-    head = ["measure", "where", *found]
+    head = ["measure", "what it says", *found]
     table = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for metric, where, row in lines_of(found):
         table.append(f"| {metric} | {where} | {' | '.join(_in_words(n) for n in row)} |")
@@ -248,44 +261,79 @@ def _in_words(n: Number) -> str:
 # --- pictures ---------------------------------------------------------------------------------------------------------
 
 
-def shown(run: Folder) -> list[Section]:
+def networks(run: Folder) -> Grid | None:
     """The same scenes under every network."""
-    if run.pictures is None or not run.pictures.samples:
-        return []
-    columns = sheets.columns_of(run.pictures)
-    files, side = sheets.pngs(run.pictures, columns)
-    about = {int(one["number"]): one for one in run.record.get("shown", [])}
-    samples = [
-        _shown(sample, maps, columns, about.get(sample.number, {}))
-        for sample, maps in zip(run.pictures.samples, files, strict=True)
-    ]
     text = (
         "The same scenes under every network, and below each map what that network says it is. A map is divided by its "
         "mass: the scale counts thousandths of it, and is one for all networks."
     )
-    return [Grid("Where they look", columns, samples, note=sheets.note_on(side), asked="Networks", text=text)]
+    return _grid(run, "networks", "Where they look", text, asked="Networks")
+
+
+def explainers(run: Folder) -> Grid | None:
+    """One network by several explainers, and how many of their strongest pixels lie in the thing."""
+    text = (
+        f"The network of {BASE}. logit asks what speaks for the class, contrast what speaks for it and not for the "
+        "others; edges is a control that sees no network. The curves go through the pixels of a map from the strongest "
+        "on: of those so far, how many lie in the thing. The flat line is chance, the thing's share of the picture."
+    )
+    return _grid(run, "explainers", "One network, several explainers", text)
+
+
+def contrasts(run: Folder) -> Grid | None:
+    """The classes between which a network wavers."""
+    text = (
+        f"The network of {BASE}, asked in four ways about each of the three classes that it takes for the likeliest, a "
+        "line a class. logit: what speaks for it? contrast: what speaks for it and not for the others, each as much as "
+        "it is likely; against the mean of the others; against the strongest of them."
+    )
+    return _grid(run, "contrasts", "Between which classes it wavers", text, across=4)
+
+
+def _grid(run: Folder, name: str, title: str, text: str, asked: str = "Questions", across: int = 0) -> Grid | None:
+    pictures, about = run.grids.get(name, (None, {}))
+    if pictures is None or not pictures.samples:
+        return None
+    columns = sheets.columns_of(pictures)
+    files, side = sheets.pngs(pictures, columns)
+    samples = [
+        _shown(sample, maps, columns, about.get(sample.number, {}))
+        for sample, maps in zip(pictures.samples, files, strict=True)
+    ]
+    if name != "networks":
+        text = f"{text} {sheets.text_on(columns)}"
+    return Grid(title, columns, samples, note=sheets.note_on(side), asked=asked, across=across, text=text)
 
 
 def _shown(sample: Sample, files: Sequence[bytes], columns: Sequence[Column], about: Mapping[str, Any]) -> Shown:
     title, captions = str(about.get("title") or f"scene {sample.number}"), about.get("captions") or []
+    lines = [str(line) for line in about.get("lines") or []]
     maps = [
         Map(one.column, one.png, one.alt, str(captions[j]) if j < len(captions) else "")
         for j, one in enumerate(sheets.maps_of(sample, files, columns, title))
     ]
     h, w = sample.maps.shape[1:]
     outline = "" if sample.outline is None else sheets.path_of(sample.outline)
-    return Shown(sample.number, title, (), sample.why, sheets.picture_webp(sample.picture), (w, h), outline, maps)
+    picture = sheets.picture_webp(sample.picture)
+    return Shown(
+        sample.number, title, lines, sample.why, picture, (w, h), outline, maps, _curves(sample, columns)
+    )  # fmt: skip
 
 
-def figures(run: Folder) -> list[Section]:
-    """What was drawn as a picture."""
-    made: list[Section] = []
-    for one in run.record["figures"]:
-        file = run.path / Path(str(one["name"])).name
-        if one.get("text") and file.is_file():
-            content, size = picture(file)
-            made.append(Picture(str(one["title"]), content, str(one["title"]), size, text=str(one["text"])))
-    return made
+def _curves(sample: Sample, columns: Sequence[Column]) -> list[Chart]:
+    """With chance, which hits as often as the thing is large."""
+    made = evaluate.charts(sample, columns)
+    if sample.outline is None:
+        return made
+    area = float(sample.outline.mean())
+    return [
+        replace(
+            one,
+            x="share of the picture",
+            lines=[*one.lines, Line("chance", one.lines[0].x, [area] * len(one.lines[0].x))],
+        )
+        for one in made
+    ]
 
 
 # --- how they learned -------------------------------------------------------------------------------------------------
@@ -341,8 +389,12 @@ def cards(run: Folder) -> Cards | None:
 
 
 def cost(run: Folder) -> Cost | None:
-    """Of the trainings, and what the rest took."""
-    return None if run.all_runs is None else train.cost(run.all_runs, "trainings")
+    """Of training, of measuring, and of both."""
+    trained = None if run.all_runs is None else train.cost(run.all_runs, "trainings")
+    measured = facts.cost({"calls": run.calls})
+    made = [(word, one) for word, one in (("training", trained), ("measuring", measured)) if one is not None]
+    rows = [(f"{word}: {what}", said) for word, one in made for what, said in one.facts]
+    return Cost("What it cost", rows, " ".join(dict.fromkeys(one.note for _, one in made))) if rows else None
 
 
 def provenance(run: Folder) -> Provenance:

@@ -83,6 +83,11 @@ class Folder:
     def names(self) -> list[str]:
         return [str(name) for name in self.about.get("classes", [])]
 
+    @cached_property
+    def asks(self) -> dict[str, str]:
+        """What each metric asks."""
+        return {str(name): str(said) for name, said in (self.about.get("asks") or {}).items()}
+
     def said(self, number: int) -> str:
         """A class as one calls it."""
         known = 0 <= number < len(self.names)
@@ -101,7 +106,7 @@ def page(folder: Path) -> Page:
         "Which explanations say more, and where do they look?",
         sentences(found),
         [one for one in (
-            own_table(found), table(found), *shown(run, found, frame), best_table(found), cards(run),
+            own_table(found), table(found, run.asks), *shown(run, found, frame), best_table(found), cards(run),
             facts.cost(run.about), facts.licences(run.about), facts.provenance(run.about, run.run, first),
         ) if one is not None],
         facts.about(run.about, run.run, first, found.samples, found.own),
@@ -140,7 +145,7 @@ def warnings(found: Measured) -> list[str]:
 
 def own_table(found: Measured) -> Section | None:
     """The model's own numbers."""
-    rows = [row for row in found.rows if row["explainer"] == "none" and row["n"]]
+    rows = found.of_model
     if not rows:
         return None
     names = [OWN.get(str(row["metric"]), str(row["metric"])) + ARROWS.get(str(row["better"]), "") for row in rows]
@@ -149,8 +154,8 @@ def own_table(found: Measured) -> Section | None:
     return Table("The model itself", ("", *names), [made], text=text)
 
 
-def table(found: Measured) -> Section | None:
-    """Metrics and explainers, the longer list downward."""
+def table(found: Measured, asks: Mapping[str, str]) -> Section | None:
+    """Metrics and explainers, the longer list downward. asks: what each metric asks."""
     rows = [row for row in found.rows if row["explainer"] != "none"]
     if not rows:
         return None
@@ -161,7 +166,10 @@ def table(found: Measured) -> Section | None:
     note = ABOUT["sides"] + (f" {ABOUT['controls']}" if any(who.values()) else "")
     if len(arrows) >= len(who):
         heads = [f"{name} (control)" if control else name for name, control in who.items()]
-        made = [Row(m + arrow, [cells.get((name, m), empty) for name in who]) for m, arrow in arrows.items()]
+        made = [
+            Row(m + arrow, [cells.get((name, m), empty) for name in who], small=asks.get(m, ""))
+            for m, arrow in arrows.items()
+        ]
         columns: list[str] = ["metric", *heads]
     else:
         made = [
@@ -169,6 +177,7 @@ def table(found: Measured) -> Section | None:
             for name, control in who.items()
         ]
         columns = ["explainer · question", *(m + arrow for m, arrow in arrows.items())]
+        note += "".join(f" {m}: {asks[m]}" for m in arrows if m in asks)
     text = "The mean over samples, and the interval in which it lies with 95 % confidence for samples like these."
     return Table("What was measured", columns, made, note, text=text)
 
@@ -230,7 +239,7 @@ def shown(run: Folder, found: Measured, frame: Any) -> list[Section]:
     files, side = sheets.pngs(run.pictures, columns)
     scores = _scores(frame, found)
     samples = [
-        _shown(run, sample, maps, columns, scores) for sample, maps in zip(run.pictures.samples, files, strict=True)
+        row_of(run, sample, maps, columns, scores) for sample, maps in zip(run.pictures.samples, files, strict=True)
     ]
     names = [name for name, _, _ in scores]
     orders: list[Order] = ["down" if better == "lower" else "up" for _, better, _ in scores]
@@ -264,9 +273,10 @@ def _scores(frame: Any, found: Measured) -> list[tuple[str, str, dict[int, float
     return made
 
 
-def _shown(
-    run: Folder, sample: Sample, files: Sequence[bytes], columns: Sequence[Column], scores: Sequence[Any]
+def row_of(
+    run: Folder, sample: Sample, files: Sequence[bytes], columns: Sequence[Column], scores: Sequence[Any] = ()
 ) -> Shown:
+    """A sample of the grid, with its words."""
     wrong = sample.label >= 0 and sample.predicted >= 0 and sample.label != sample.predicted
     title = f"image {sample.number}: {run.said(sample.label)}"
     h, w = sample.maps.shape[1:] if len(sample.maps) else sample.picture.shape[:2]

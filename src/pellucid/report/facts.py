@@ -97,10 +97,14 @@ def provenance(kept: Mapping[str, Any], run: Mapping[str, Any], row: Mapping[str
     rows = [("model and digest of its weights", str(row["model"])), ("data", str(row["data"]))]
     rows += [("digest of the data", str(row["state"]))] if row.get("state") else []
     rows += [(word, str(row[name])) for word, name in (("transform", "transform"), ("seed", "seed")) if row.get(name)]
-    rows += [("measured by", f"pellucid {row.get('version', '')}".strip())]
+    return Provenance("Where it comes from", [*rows, *written_by(kept, str(row.get("version", "")))])
+
+
+def written_by(kept: Mapping[str, Any], version: str) -> list[tuple[str, str]]:
+    """Who measured, on what machine, and who wrote the page."""
+    rows = [("measured by", f"pellucid {version}".strip())]
     computer = kept.get("machine") or {}
     for word, name in (("Python", "python"), ("torch", "torch"), ("system", "system"), ("cores", "cores")):
         rows += [(word, str(computer[name]))] if computer.get(name) else []
     rows += [("GPU", str(computer["gpu"]))] if computer.get("gpu") else []
-    rows += [("page written by", f"pellucid {__version__}")]
-    return Provenance("Where it comes from", rows)
+    return [*rows, ("page written by", f"pellucid {__version__}")]

@@ -7,7 +7,7 @@ from types import ModuleType
 from pellucid.errors import BadFile
 from pellucid.report.page import Page
 
-KINDS = ("audit", "compare", "demo", "train", "evaluate")
+KINDS = ("study", "studies", "audit", "compare", "demo", "influence", "latents", "train", "evaluate")
 """In the order in which a folder is tried: an audit holds results too, and a training may have been measured there."""
 HTML = "report.html"
 
@@ -28,7 +28,8 @@ def builder_of(folder: str | Path, kind: str | None = None) -> ModuleType:
         if any(any(folder.glob(mark)) for mark in builder.MARKS):
             return builder
     raise BadFile(
-        f"{folder} holds no run; give the folder that pellucid evaluate, audit, compare, train or demo wrote."
+        f"{folder} holds no run; give the folder that pellucid evaluate, audit, compare, influence, latents, train or "
+        f"demo wrote."
     )
 
 

@@ -37,6 +37,12 @@ class Measured:
         frame: Any = self.results.frame
         return int(frame["sample"].nunique())
 
+    @property
+    def of_model(self) -> list[dict[str, Any]]:
+        """The model's own numbers that say something: of five classes or fewer, the top five hold all."""
+        known = [row for row in self.rows if row["explainer"] == "none" and row["n"]]
+        return [row for row in known if not (row["metric"] == "accuracy:k=5" and 0 < self.outputs <= TOP)]
+
     @cached_property
     def bests(self) -> list[verdicts.Verdict]:
         return verdicts.bests(self.results, self.rows)
@@ -49,9 +55,8 @@ class Measured:
     def own(self) -> str:
         """Accuracy, top-5 where it says more, confidence."""
         said = []
-        for row in self.rows:
-            known = row["explainer"] == "none" and row["metric"] in OWN and row["n"]
-            if known and not (row["metric"] == "accuracy:k=5" and 0 < self.outputs <= TOP):
+        for row in self.of_model:
+            if row["metric"] in OWN:
                 mean, where = valued(row["mean"], row["metric"]), interval(row["low"], row["high"], row["metric"])
                 said.append(f"{OWN[row['metric']]} {mean} ({where})")
         return " · ".join(said) or "no accuracy and no confidence: no classifier, or no labels"

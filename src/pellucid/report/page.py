@@ -180,6 +180,53 @@ class Grid(Section):
     note: str = ""
     asked: str = "Questions"  # what the second word of a column is
     order: str = "worst {} first"  # what an order by a score is called
+    across: int = 0  # maps in a line, where lines mean something: 3 or 4
+    named: str = "Explainers"  # what the first word of a column is
+
+
+@dataclass(frozen=True)
+class Near:
+    """A training example beside a test example; same: whether it has its label, None where nobody knows."""
+
+    number: int
+    label: str
+    same: bool | None
+    score: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The training examples that speak most for a test example and most against it, the strongest first."""
+
+    who: int  # of the section's
+    supporters: Sequence[Near] = ()
+    opponents: Sequence[Near] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A test example with everybody's answer."""
+
+    number: int
+    title: str
+    picture: bytes = b""  # WebP
+    answers: Sequence[Answer] = ()
+    scores: Sequence[float | None] = ()  # as the section's orders are
+    lines: Sequence[str] = ()  # below the title
+
+
+@dataclass(frozen=True)
+class Examples(Section):
+    """Test examples, each beside the training examples that answer for it."""
+
+    kind: ClassVar[str] = "examples"
+    who: Sequence[str] = ()  # by which influence, of which model
+    asked: Sequence[Asked] = ()
+    pictures: Mapping[int, bytes] = field(default_factory=dict)  # of training examples, by number
+    size: tuple[int, int] = (1, 1)  # width and height of a picture
+    orders: Sequence[tuple[str, Literal["up", "down"]]] = ()  # for each score, how it is called and where it begins
+    labelled: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from pellucid.report import chart, sheets
-from pellucid.report.page import Gallery, Grid, Page, Section, Shown
+from pellucid.report import chart, sheets, words
+from pellucid.report.page import Examples, Gallery, Grid, Page, Section, Shown
 from pellucid.show.scale import number
 
 HOME = Path(__file__).parent
@@ -63,11 +63,22 @@ def _rules(page: Page) -> str:
     pictures = {s.number: s for section in page.sections for s in _samples(section) if s.picture}
     made = [f".p{n}::before{{background-image:url({uri(s.picture)})}}" for n, s in sorted(pictures.items())]
     small = [f".p{n}::before" for n, s in sorted(pictures.items()) if max(s.size) <= 64]
+    for name, picture, size in _examples(page):
+        made.append(f".{name}::before{{background-image:url({uri(picture)})}}")
+        small += [f".{name}::before"] if max(size) <= 64 else []
     return "\n".join([*made, f"{','.join(small)}{{image-rendering:pixelated}}" if small else ""])
 
 
 def _samples(section: Section) -> list[Shown]:
     return list(section.samples) if isinstance(section, Grid | Gallery) else []
+
+
+def _examples(page: Page) -> Iterator[tuple[str, bytes, tuple[int, int]]]:
+    """Test examples are t3, training examples n17."""
+    for section in page.sections:
+        if isinstance(section, Examples):
+            yield from ((f"t{one.number}", one.picture, section.size) for one in section.asked if one.picture)
+            yield from ((f"n{n}", picture, section.size) for n, picture in sorted(section.pictures.items()))
 
 
 def _named(page: Page) -> Iterator[tuple[str, Section]]:
@@ -87,10 +98,10 @@ def _templates() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     more: Any = {
-        "drawn": chart.drawn, "dotted": chart.dotted, "ramp": sheets.ramp, "shades": shades, "explainers": explainers,
-        "questions": questions, "number": number,
+        "drawn": chart.drawn, "dotted": chart.dotted, "ramp": sheets.ramp, "shades": shades, "shade_of": shade_of,
+        "explainers": explainers, "questions": questions, "number": number, "score": words.score,
     }  # fmt: skip
-    made.filters.update(uri=uri, numbers=numbers)
+    made.filters.update(uri=uri, numbers=numbers, soft=soft)
     made.globals.update(more)
     return made
 
@@ -106,6 +117,16 @@ def sound(thing: Any) -> Any:
     if isinstance(thing, Markup) or not isinstance(thing, str):
         return thing
     return TURNING.sub("\ufffd", FORBIDDEN.sub("\ufffd", thing))
+
+
+def soft(text: Any) -> Markup:
+    """A text form that may be broken behind its signs, so that no word of it is cut.
+
+    >>> soft("grad-cam:layer=x")
+    Markup('grad-cam:<wbr>layer=<wbr>x')
+    """
+    parts = re.split(r"(?<=[:=,@/])(?=[^\s:=,@/])", str(sound(text)))
+    return Markup("<wbr>").join(escape(part) for part in parts)
 
 
 def uri(file: bytes) -> Markup:
@@ -138,7 +159,12 @@ def questions(grid: Grid) -> list[str]:
     return list(dict.fromkeys(column.ask for column in grid.columns if column.ask != "none"))
 
 
-def shades(grid: Grid, lines: Any) -> list[int]:
-    """The colours of lines that belong to columns: the same for a column in every chart."""
-    return [(line.column if line.column is not None else len(grid.columns) + i) % chart.SHADES
-            for i, line in enumerate(lines)]  # fmt: skip
+def shade_of(grid: Grid) -> dict[int, int]:
+    """The colour of every column that has a line, the same in every chart; the last is left for what has no column."""
+    drawn = {line.column for one in grid.samples for c in one.charts for line in c.lines if line.column is not None}
+    return {column: i % (chart.SHADES - 1) for i, column in enumerate(sorted(drawn))}
+
+
+def shades(lines: Any, known: dict[int, int]) -> list[int]:
+    """The colours of a chart's lines."""
+    return [chart.SHADES - 1 if line.column is None else known[line.column] for line in lines]

@@ -102,11 +102,11 @@ def smaller(map: Array, side: int) -> Array:
     return np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=np.float64)
 
 
-def picture_webp(picture: Array) -> bytes:
-    """At most WIDE pixels wide; small ones as they are, without loss."""
+def picture_webp(picture: Array, wide: int = WIDE) -> bytes:
+    """At most so many pixels wide; small ones as they are, without loss."""
     image = Image.fromarray(picture)
-    if max(image.size) > WIDE:
-        image.thumbnail((WIDE, WIDE), Image.Resampling.LANCZOS)
+    if max(image.size) > wide:
+        image.thumbnail((wide, wide), Image.Resampling.LANCZOS)
     return _bytes(image, "WEBP", lossless=max(image.size) <= 64, quality=80, method=6)
 
 

@@ -104,22 +104,30 @@ def _dotted(m: Mapping[str, Any]) -> Dotted:
 
 
 def numbers(run: Mapping[str, Any]) -> list[Table]:
-    """All means, with what the paper reports of the same arm and quantity."""
-    paper = _reported(run)
-    rows = []
+    """All means, an arm a column, with what the paper reports of the same arm and quantity."""
+    paper, found = _reported(run), {}
     for m in run["means"]:
-        metric = str(m["quantity"])
-        ours = Cell(
-            valued(_nan(m["mean"]), metric), interval(_nan(m["low"]), _nan(m["high"]), metric), "", _nan(m["mean"])
-        )
-        there = paper.get((metric, str(m["arm"]), str(m["setting"]))) or paper.get((metric, str(m["arm"]), ""))
-        rows.append(Row(str(m["arm"]), (metric, str(m["setting"]) or "–", there or "–", ours), small=""))
-    if not rows:
+        found.setdefault((str(m["quantity"]), str(m["setting"])), {})[str(m["arm"])] = m
+    if not found:
         return []
+    arms = list(dict.fromkeys(str(m["arm"]) for m in run["means"]))
+    rows = [Row(quantity, [_ours(by.get(arm), paper) for arm in arms], small=setting)
+            for (quantity, setting), by in found.items()]  # fmt: skip
     note = (
         "The paper's numbers are of its own data and networks: unless the scale is paper, their order is what compares."
     )
-    return [Table("Numbers", ("arm", "quantity", "setting", "paper", "ours"), rows, note)]
+    return [Table("Numbers", ("", *arms), rows, note)]
+
+
+def _ours(m: Mapping[str, Any] | None, paper: Mapping[tuple[str, str, str], Cell]) -> Cell | str:
+    """A mean with its interval, and what the paper prints."""
+    if m is None or m["mean"] is None:
+        return "–"
+    metric, arm, setting = str(m["quantity"]), str(m["arm"]), str(m["setting"])
+    there = paper.get((metric, arm, setting)) or paper.get((metric, arm, ""))
+    low, high = _nan(m["low"]), _nan(m["high"])
+    small = interval(low, high, metric) + (f" · paper {there.text}" if there else "")
+    return Cell(valued(m["mean"], metric), small.removeprefix("– · "), "", m["mean"], low, high)
 
 
 def _reported(run: Mapping[str, Any]) -> dict[tuple[str, str, str], Cell]:

@@ -6,9 +6,23 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pellucid.report.page import Cards, Cell, Cost, Dots, Licences, Page, Provenance, Row, Section, Table, Words
+from pellucid.report.page import (
+    Cards,
+    Cell,
+    Cost,
+    Dots,
+    Examples,
+    Licences,
+    Near,
+    Page,
+    Provenance,
+    Row,
+    Section,
+    Table,
+    Words,
+)  # fmt: skip
 from pellucid.report.render import html, sound
-from pellucid.report.words import number
+from pellucid.report.words import number, score
 
 MARKED = re.compile(r"([\\`*_{}\[\]<>()#+!|~$])")
 TEX = {
@@ -38,6 +52,26 @@ def _tables(page: Page) -> Iterator[Table]:
                 for d in section.lines
             ]
             yield Table(section.title, ("", "mean", "each seed"), rows)
+        elif isinstance(section, Examples):
+            yield _strongest(section)
+
+
+def _strongest(section: Examples) -> Table:
+    """A line a test example and who answers."""
+    several = len(section.who) > 1
+    rows = [
+        Row(
+            f"{one.title} · {section.who[answer.who]}" if several else one.title,
+            (_listed(answer.supporters), _listed(answer.opponents)),
+        )
+        for one in section.asked
+        for answer in one.answers
+    ]
+    return Table(section.title, ("test example", "supporters", "opponents"), rows, section.note)
+
+
+def _listed(found: Sequence[Near]) -> str:
+    return ", ".join(f"{one.number} {one.label}".strip() + f" ({score(one.score)})" for one in found)
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------------
@@ -71,7 +105,7 @@ def markdown(page: Page) -> str:
 
 def _in_markdown(section: Section) -> list[str]:
     head = f"## {marked(section.title)}"
-    if isinstance(section, Table | Dots):
+    if isinstance(section, Table | Dots | Examples):
         [table] = _tables(Page("", sections=(section,)))
         return [head, _marked_table(table), *([marked(table.note)] if table.note else [])]
     if isinstance(section, Cost | Licences | Provenance):

@@ -5,6 +5,7 @@ seed, every seed a dot, and the interval of a mean is Student's over the seeds.
 """
 
 import math
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -123,6 +124,11 @@ class Runs:
     @property
     def epochs(self) -> int:
         return max(len(run.rows) for run in self.some)
+
+    @cached_property
+    def signed(self) -> set[str]:
+        """What has been below zero."""
+        return {name for name in self.columns if any(v < 0 for run in self.some for v in run.values(name))}
 
     def last(self, column: str) -> list[float]:
         """A value a seed: of the last epoch."""
@@ -334,11 +340,12 @@ def _mean_cell(runs: Runs, name: str) -> Cell:
     if name in SHARES:
         share = runs.share(name)
         return share.cell if share else Cell("–", tone="soft")
-    return measured(*spread(runs.last(name)), name)
+    least = -math.inf if name in runs.signed else 0.0
+    return measured(*spread(runs.last(name), least), name)
 
 
 def _title(name: str) -> str:
-    return f"cross-entropy, {CROSS[name]}" if name in CROSS else name
+    return f"cross-entropy, {CROSS[name]}" if name in CROSS else TITLES.get(name, name)
 
 
 def curves(runs: Runs) -> Curves | None:
@@ -439,8 +446,17 @@ def _facts(card: Mapping[str, Any], instead: Mapping[str, str]) -> dict[str, str
             whose = f"changed; {'the recipe' if 'ours' in card else 'usual'}: {standard}"
         else:
             whose = "ours" if name in ours else owner
-        made[str(name)] = f"{said} · {whose}"
+        made[str(name)] = f"{_short(said)} · {_short(whose)}"
     return made
+
+
+def _short(text: str) -> str:
+    """Numbers without the digits that nobody wrote.
+
+    >>> _short("0.75, 1.3333333333333333")
+    '0.75, 1.333'
+    """
+    return re.sub(r"\d+\.\d{6,}(?!\d*e)", lambda found: f"{float(found[0]):.4g}", text)
 
 
 def cost(runs: Runs, what: str = "seeds") -> Cost | None:

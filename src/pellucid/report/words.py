@@ -3,6 +3,7 @@
 import math
 
 from pellucid import grammar
+from pellucid.show.scale import number as plain
 
 CONTROLS = ("edges", "random-map")  # explainers that know nothing of the model
 ARROWS = {"higher": " ↑", "lower": " ↓"}  # which side of a metric is better
@@ -22,6 +23,15 @@ def number(value: float) -> str:
     if not value:
         return "0"
     return "–" if math.isnan(value) else f"{value:#.3g}".rstrip(".").replace("-", "−", 1 if value < 0 else 0)
+
+
+def score(value: float) -> str:
+    """Three digits, and powers of ten only where they are needed.
+
+    >>> score(1698.2), score(-0.0123), score(float("nan"))
+    ('1700', '−0.0123', '–')
+    """
+    return "–" if math.isnan(value) else f"{'−' * (value < 0)}{plain(abs(value))}"
 
 
 def valued(value: float, metric: str) -> str:

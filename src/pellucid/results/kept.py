@@ -74,8 +74,8 @@ def there(folder: Path, key: str) -> bool:
     return all((folder / PICTURES / f"{key}{end}").is_file() for end in (".npz", ".json"))
 
 
-def write_pictures(folder: Path, key: str, pictures: Pictures) -> None:
-    """Both files; then those of runs before go."""
+def write_pictures(folder: Path, key: str, pictures: Pictures, beside: Sequence[str] = ()) -> None:
+    """Both files; then those of runs before go. beside: keys that stay too."""
     arrays: dict[str, np.ndarray] = {}
     rows: list[dict[str, Any]] = []
     for i, sample in enumerate(pictures.samples):
@@ -93,7 +93,7 @@ def write_pictures(folder: Path, key: str, pictures: Pictures) -> None:
     about = {"form": FORM, "entries": pictures.entries, "samples": rows}
     write_atomically(home / f"{key}.json", as_text(about).encode())
     for path in home.glob("*"):
-        if path.stem != key and path.suffix in (".npz", ".json"):
+        if path.stem not in (key, *beside) and path.suffix in (".npz", ".json"):
             path.unlink(missing_ok=True)
 
 
