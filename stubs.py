@@ -23,7 +23,7 @@ def stub(folder: Path) -> str:
         if line.strip().startswith("from ") and " as " in line
     ]
     for path in sorted(folder.glob("[!_]*.py")):
-        squashed = path.stem.replace("_", "")
+        squashed = path.stem.replace("_", "").lower()
         words = (
             line[6:].partition("(")[0]
             for line in path.read_text(encoding="utf-8").splitlines()

@@ -295,7 +295,7 @@ def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
         if attribute.startswith("__"):
             raise AttributeError(attribute)
         for path in _files(family):
-            if path.stem.replace("_", "") == attribute.lower():
+            if path.stem.replace("_", "").lower() == attribute.lower():
                 return catalog(family)[path.stem.replace("_", "-")]
         known = [class_name(path) for path in _files(family)]
         raise AttributeError(f"{package} has no {attribute}; {did_you_mean(attribute, known)}")
@@ -308,7 +308,7 @@ def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
 
 def class_name(path: Path) -> str:
     """The class that a member's file defines, read without importing it."""
-    squashed = path.stem.replace("_", "")
+    squashed = path.stem.replace("_", "").lower()
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("class "):
             word = line[6:].partition("(")[0].strip(" :")

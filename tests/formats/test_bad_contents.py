@@ -6,22 +6,10 @@ import numpy as np
 import pytest
 
 from pellucid.data import Dataset
-from tests.formats.fixtures import (
-    FORMATS,
-    WNIDS_50,
-    at,
-    cells,
-    grey,
-    idx,
-    mat,
-    palette,
-    photo,
-    pickled,
-    rows_of,
-    struct,
-    sums,
-    text,
-)
+from pellucid.data._stand_ins.arrays import rows_of
+from pellucid.data._stand_ins.files import at, cells, grey, idx, mat, palette, photo, pickled, struct, text
+from pellucid.data._stand_ins.imagenets import WNIDS_50
+from tests.formats.fixtures import FORMATS, sums
 from tests.formats.refusals import SPRITES, put, refused
 from tests.formats.test_literals_imagenet import devkit
 

@@ -6,8 +6,9 @@ import zipfile
 import pytest
 
 from pellucid.data import Dataset
+from pellucid.data._stand_ins.files import at, made, text
 from pellucid.errors import BadInput
-from tests.formats.fixtures import FORMATS, at, cub, encoded, imagefolder, made, tar, text
+from tests.formats.fixtures import FORMATS, cub, encoded, imagefolder, tar
 from tests.formats.refusals import CHANGES, SPRITES, everything, refused
 
 WRAPPERS = ("cached", "subset", "red-dot", "scrambled-names", "corrupt", "renamed")

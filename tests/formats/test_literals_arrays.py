@@ -7,23 +7,9 @@ import pytest
 import torch
 
 from pellucid.data import Dataset
-from tests.formats.fixtures import (
-    at,
-    cifar10,
-    cifar100,
-    dsprites,
-    encoded,
-    fashion_mnist,
-    hf,
-    made,
-    mat,
-    pickled,
-    rows_of,
-    sums,
-    tar,
-    text,
-    wds,
-)
+from pellucid.data._stand_ins.arrays import cifar10, cifar100, dsprites, fashion_mnist, rows_of
+from pellucid.data._stand_ins.files import at, made, mat, pickled, text
+from tests.formats.fixtures import encoded, hf, sums, tar, wds
 
 # --- MNIST and Fashion-MNIST ---------------------------------------------------------------------------------------
 

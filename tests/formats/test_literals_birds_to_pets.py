@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from pellucid.data import Dataset
+from pellucid.data._stand_ins.files import at, cells, grey, mat, struct, text
 from pellucid.errors import BadFile
-from tests.formats.fixtures import LITERALS, at, blank, cells, grey, mat, struct, text
+from tests.formats.fixtures import LITERALS, blank
 
 # --- CUB -----------------------------------------------------------------------------------------------------------
 

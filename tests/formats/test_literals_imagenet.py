@@ -6,8 +6,10 @@ import torch
 
 from pellucid.data import Dataset
 from pellucid.data._names import imagenet
+from pellucid.data._stand_ins.files import at, grey, mat, struct, text
+from pellucid.data._stand_ins.imagenets import WNIDS_50
 from pellucid.errors import BadFile
-from tests.formats.fixtures import LITERALS, WNIDS_50, at, blank, grey, mat, struct, text
+from tests.formats.fixtures import LITERALS, blank
 
 # sources: literals/sources.txt
 VAL_1 = (LITERALS / "ILSVRC2012_val_00000001.xml").read_text()

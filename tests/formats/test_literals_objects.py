@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pellucid.data import Dataset
-from tests.formats.fixtures import LITERALS, at, blank, palette, text
+from pellucid.data._stand_ins.files import at, palette, text
+from tests.formats.fixtures import LITERALS, blank
 
 # --- VOC (sources: literals/sources.txt) ---------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from pellucid.data import Dataset
-from tests.formats.fixtures import at, text
+from pellucid.data._stand_ins.files import at, text
 
 
 def many(folder, each):

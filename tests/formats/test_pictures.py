@@ -10,7 +10,8 @@ from PIL import Image
 
 from pellucid.data import Dataset
 from pellucid.data._pictures import numbers, pixels, read
-from tests.formats.fixtures import at, cub, grey, made, palette, photo, tar, text
+from pellucid.data._stand_ins.files import at, grey, made, palette, photo, text
+from tests.formats.fixtures import cub, tar
 
 ORIENTATION = 0x0112
 

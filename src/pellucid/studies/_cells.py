@@ -53,6 +53,7 @@ class Cell:
     """A piece of work. Abstract."""
 
     kind: ClassVar[str] = ""
+    brief: ClassVar[Mapping[str, Any]] = {}  # fields by which it is short
 
     @cached_property
     def key(self) -> str:
@@ -89,7 +90,7 @@ class Cell:
 
     def quick(self) -> "Cell":
         """The same, as short as it can be: one step, one batch, few masks."""
-        return replace(self, **{f.name: _quick(getattr(self, f.name)) for f in fields(self)})
+        return replace(self, **{f.name: _quick(getattr(self, f.name)) for f in fields(self)} | dict(self.brief))
 
 
 def _quick(value: Any) -> Any:
@@ -185,13 +186,13 @@ class Measure(Cell):
         from pellucid.metrics import Metric
 
         short = replace(
-            self, explainers=tuple(_short(Explainer, one) for one in self.explainers),
-            metrics=tuple(_short(Metric, one) for one in self.metrics),
+            self, explainers=tuple(brief(Explainer, one) for one in self.explainers),
+            metrics=tuple(brief(Metric, one) for one in self.metrics),
         )  # fmt: skip
         return replace(short, model=_quick(self.model))
 
 
-def _short(family: Any, text: str) -> str:
+def brief(family: Any, text: str) -> str:
     """A member with the knobs by which contracts test it, where its own text does not say them."""
     made = family.make(text)
     own = {name: value for name, value in type(made).quick.items() if name not in text}

@@ -64,8 +64,9 @@ class Verdict:
     def sentence(self) -> str:
         """As one would say it."""
         d, few = self.difference, "" if self.seeds >= ENOUGH else " for these seeds"
+        mean, low, high = (f"{value:+.3g}".replace("-", "−") for value in (d.mean, d.low, d.high))
         said = {"inconclusive": "is inconclusive at this scale"}.get(self.outcome, self.outcome + few)
-        return f"{self.claim} {said}: {d.mean:+.3g} ({d.low:+.3g} to {d.high:+.3g}; margin {self.claim.margin:g})"
+        return f"{self.claim} {said}: {mean} ({low} to {high}; margin {self.claim.margin:g})"
 
 
 def verdicts(claims: Sequence[Claim], frame: Any, resamples: int = RESAMPLES) -> list[Verdict]:

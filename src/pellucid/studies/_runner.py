@@ -66,9 +66,7 @@ def work(
     if workers < 1:
         raise BadInput(f"workers is {workers}; give at least 1.")
     lab = Lab(writable(out))
-    cells = ordered(cell for study in studies for cell in study.cells() if only in described(cell))
-    if not cells:
-        raise BadInput(f"no cell has {only!r} in its line; see them with --dry-run.")
+    cells = picked([cell for study in studies for cell in study.cells()], only)
     with _alone(lab.out):
         left = [cell for cell in cells if not cell.done(lab)]
         clock = _Clock(lab, left, workers, each)
@@ -77,6 +75,14 @@ def work(
                 clock.ended(cell, _timed(cell, lab))
         else:
             _shared(left, lab, workers, clock)
+
+
+def picked(cells: Sequence[Cell], only: str) -> list[Cell]:
+    """Those in whose line this stands, and what they build on."""
+    found = ordered(cell for cell in cells if only in described(cell))
+    if not found:
+        raise BadInput(f"no cell has {only!r} in its line; see them with --dry-run.")
+    return found
 
 
 def prices(studies: Sequence[Study], out: str | Path | None = None) -> list[tuple[Cell, bool, float]]:
