@@ -7,7 +7,7 @@ import pytest
 
 from pellucid.data import Dataset
 from pellucid.data._stand_ins.files import at, made, text
-from pellucid.errors import BadInput
+from pellucid.errors import BadFile, BadInput
 from tests.formats.fixtures import FORMATS, cub, encoded, imagefolder, tar
 from tests.formats.refusals import CHANGES, SPRITES, everything, refused
 
@@ -26,6 +26,16 @@ def with_list(name, tmp_path):
 def test_no_root(name, tmp_path):
     with pytest.raises(BadInput, match=rf"{name} is read from .*root="):
         everything(f"{name}:seed=0".removesuffix(":seed=0") + with_list(name, tmp_path).replace(",", ":", 1))
+
+
+def test_the_root_that_the_environment_names(tmp_path, monkeypatch):
+    """Where a text form names none, as those of studies do."""
+    said = Dataset.make(FORMATS["ecg5000"](tmp_path))
+    monkeypatch.setenv("PELLUCID_ROOT", str(tmp_path))
+    found = said.but(root=None)
+    assert len(found) == len(said) > 0
+    with pytest.raises(BadFile, match="elsewhere holds no"):
+        len(found.but(root=str(tmp_path / "elsewhere")))
 
 
 @pytest.mark.parametrize("name", STORED)

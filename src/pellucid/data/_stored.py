@@ -21,6 +21,7 @@ from pellucid.data._pictures import pixels
 from pellucid.data._reading import is_there, read_lines, reason
 from pellucid.errors import BadFile, BadInput, PellucidError, listed
 
+ROOT = "PELLUCID_ROOT"  # in the environment: the folder in which data sets were unpacked
 DOWNLOADING = (  # what may go wrong on the way, in torchvision, the network or an archive
     OSError, RuntimeError, ValueError, EOFError, tarfile.TarError, zipfile.BadZipFile, http.client.HTTPException,
 )  # fmt: skip
@@ -29,7 +30,7 @@ DOWNLOADING = (  # what may go wrong on the way, in torchvision, the network or 
 class Stored(Dataset):
     """Abstract: a data set in a folder, as it was published."""
 
-    root: str | None = None  # the folder, or the one that it is in
+    root: str | None = None  # the folder, or the one that it is in; none: that of $PELLUCID_ROOT
     download: bool = False
 
     inside: ClassVar[tuple[str, ...]] = ()  # what the folder is called where it was unpacked
@@ -38,10 +39,11 @@ class Stored(Dataset):
     @cached_property
     def folder(self) -> Path:
         """The folder; fetched, where that was asked for."""
-        if self.root is None:
+        said = self.root or os.environ.get(ROOT)
+        if not said:
             fetch = "; download=true fetches it there" if self._can_be_fetched() else ""
-            raise BadInput(f"{self.name} is read from files; say where they are with root=FOLDER{fetch}.")
-        root = Path(self.root).expanduser()
+            raise BadInput(f"{self.name} is read from files; say where they are with root=FOLDER, or {ROOT}{fetch}.")
+        root = Path(said).expanduser()
         found = self._found(root)
         if found is None and self.download:
             self._download(root)
