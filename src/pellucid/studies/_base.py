@@ -15,6 +15,7 @@ did. What the paper reports is in published.json, under the study's name.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
@@ -39,6 +40,10 @@ class Study(Named, family="studies"):
     of: ClassVar[str] = ""  # the paper: a key of published.json's papers
     seen: ClassVar[str] = ""  # what is to be looked at besides, where the paper's claim is a picture
     worlds: ClassVar[Mapping[str, World]] = {}  # by scale
+
+    def __init_subclass__(cls, **facts: str) -> None:
+        super().__init_subclass__(**facts)
+        cls.cite = cls.cite or bibtex(cls.of)
 
     scale: Scale = "tiny"
     seeds: Annotated[int, Between(1)] | None = None
@@ -93,6 +98,23 @@ def ordered(cells: Any) -> list[Cell]:
     for cell in cells:
         add(cell)
     return list(found.values())
+
+
+@cache
+def bibtex(paper: str) -> str:
+    """Of one of the papers.
+
+    >>> print(bibtex("recc").splitlines()[1])
+    @misc{eriksson2025reproducibility,
+    """
+    about = published()["papers"].get(paper)
+    if about is None:
+        return ""
+    names = [f"{name.rpartition(' ')[2]}, {name.rpartition(' ')[0]}" for name in about["authors"]]
+    word = re.findall(r"[a-z]{4,}", about["title"].lower())[0]
+    key = f"{re.sub('[^a-z]', '', names[0].partition(',')[0].lower())}{about['year']}{word}"
+    facts = {"title": about["title"], "author": " and ".join(names), "year": about["year"], "note": about["id"]}
+    return "\n".join(["", f"@misc{{{key},", *(f"  {name:<6} = {{{value}}}," for name, value in facts.items()), "}"])
 
 
 @cache

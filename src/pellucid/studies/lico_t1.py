@@ -6,6 +6,9 @@ insertion:  LICO > CE, but for Group-CAM        deletion:  LICO < CE, but for Gr
 The row `cgc` is a network trained by CGC, explained by HiResCAM as CGC does (the paper does not say), and with LICO
 besides. At tiny, scenes of six classes and a small network take the place of ImageNet and ResNet-50, and RISE has 300
 masks: what RISE says is coarser.
+
+>>> print(next(LicoT1().claims()))
+overall (grad-cam): lico > ce
 """
 
 from collections.abc import Iterator

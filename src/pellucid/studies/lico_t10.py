@@ -3,6 +3,9 @@
 accuracy:  shuffled > in one order
 
 At tiny, scenes alone take the place of ImageNet, CIFAR and house numbers.
+
+>>> print(next(LicoT10().claims()))
+accuracy (scenes): lico:dynamic=true > lico:dynamic=false
 """
 
 from collections.abc import Iterator

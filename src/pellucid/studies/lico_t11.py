@@ -3,6 +3,9 @@
 accuracy:  shuffled >= in one order,   for one, five, ten and all examples a class
 
 At tiny, the scenes of table 4's study: with one example it is chance that is compared.
+
+>>> print(next(LicoT11().claims()))
+accuracy (scenes · 1 shot): lico:dynamic=true > lico:dynamic=false
 """
 
 from collections.abc import Iterator

@@ -6,6 +6,9 @@ w2v has no context tokens, w2v-p random ones that do not learn; bert-align is th
 words are those of the file word-vectors.txt in the folder where it runs. At tiny there is no CLIP: MiniLM reads,
 against random vectors without any meaning (in the place of word vectors) and nothing at all, of all labels and of a
 quarter.
+
+>>> print(next(LicoT12().claims()))
+accuracy (all labels): minilm > none
 """
 
 from collections.abc import Iterator, Mapping

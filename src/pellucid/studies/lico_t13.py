@@ -3,6 +3,9 @@
 accuracy, insertion:  learnable > "a photo of a" > random          deletion:  learnable < fixed < random
 
 At tiny, scenes of all labels; MiniLM has seen sentences about photographs, and no photograph.
+
+>>> print(next(LicoT13().claims()))
+accuracy (scenes): lico:prompts=learnable > lico:prompts=random
 """
 
 from collections.abc import Iterator

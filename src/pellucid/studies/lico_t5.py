@@ -1,6 +1,9 @@
 """LICO, table 5: what manifold matching and transport add to cross-entropy.
 
 top-1, insertion:  CE + MM + OT > CE        (and, unsaid in the paper, deletion is worse in every row with them)
+
+>>> print(next(LicoT5().claims()))
+accuracy: lico > ce
 """
 
 from collections.abc import Iterator

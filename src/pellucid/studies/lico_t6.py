@@ -4,6 +4,9 @@ accuracy, insertion:  12 > 0, 4, 8, 16, 20 tokens          deletion:  12 < the o
 
 At tiny, 0, 4 and 12 of them, on scenes with MiniLM, which reads both ways: there contexts know the class, as they do
 not with CLIP.
+
+>>> print(next(LicoT6().claims()))
+accuracy: lico:contexts=12 > lico:contexts=0
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,9 @@ accuracy:  Euclidean > cosine
 
 At tiny, scenes alone take the place of CIFAR, house numbers, birds and flowers. Samples have length 1 there, as nothing
 else is sound: the cosine is half the square of the Euclidean distance, and differs by how it weighs what is far.
+
+>>> print(next(LicoT7().claims()))
+accuracy (scenes): lico:distance=euclidean > lico:distance=cosine
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,9 @@ accuracy, insertion:  LICO > CE          deletion:  LICO < CE
 Maps are of Grad-CAM at the last attention, from the class token to the patches. Of the training of ViT-B/16 the paper
 says nothing: it is LICO's of ImageNet. At tiny, a transformer of two blocks, 8 × 8 patches of four pixels, learns
 scenes: without a convolution, 480 pictures teach it little.
+
+>>> print(next(LicoT9().claims()))
+accuracy: lico > ce
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,9 @@ r(M_t₁, M_t₂) > 0 by original,  < 0 by weighted        pictures with p₂ > 
 and of the original Grad-CAM, read in front of the last normalisation, more is negative than positive. The paper shows
 pictures; the limits of zero and of a half are ours. `tiny` has 8 classes, and
 things of other classes beside: rivals stand apart there, as the parts of a bird do not.
+
+>>> print(next(ReccF2().claims()))
+agreement (hires-cam): original > 0.0
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,9 @@ the share of M below zero > 0.95, by original and by weighted        pictures wi
 and, once a map is shown about its own middle, the rivals differ by weighted contrast as in figure 2. Every layer's part
 is enlarged as it is, without the division that keeps its sum: so the paper's. Which sign the biases of a network have
 is its own affair, so a network of four layers at `tiny` may well say otherwise than VGG-16.
+
+>>> print(next(ReccF3().claims()))
+negative-share (fullgrad): original > 0.95
 """
 
 from collections.abc import Iterator

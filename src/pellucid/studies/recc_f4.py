@@ -3,6 +3,9 @@
 cos(mean, original) > 0.99,   max of t₁ = −max of t₂,   weighted: between them        Grad-CAM, pictures with p₃ > 0.1
 
 At `tiny` there are 27 classes and not 200, so mean takes more away of each.
+
+>>> print(next(ReccF4().claims()))
+likeness (grad-cam): mean > 0.99
 """
 
 from collections.abc import Iterator

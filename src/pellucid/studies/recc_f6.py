@@ -4,6 +4,9 @@ corr_s(y_s, ‖∂y_s/∂x‖) > 0 in a picture;   ‖∂y_t₁/∂x‖ / ‖∂
 
 1000 pictures and 145 classes of each, spread over the ranks; here one picture of every class. The paper says that the
 likeliest class has three to four times the gradient of the others. `tiny` has 27 classes, and looks at all of them.
+
+>>> print(next(ReccF6().claims()))
+norm-vs-logit:by=spearman: original > 0.0
 """
 
 from collections.abc import Iterator, Mapping

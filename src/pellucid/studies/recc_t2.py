@@ -4,6 +4,9 @@ p₂ < 0.1:  kept what speaks for t₁:  weighted ≈ original        kept what 
 
 Grad-CAM, the likeliest class, three baselines. `tiny` has 6 classes, of which one dominates in every fourth picture or
 so, and things of other classes beside; maps of 6 × 6 cells leave little that speaks against a class.
+
+>>> print(next(ReccT2().claims()))
+relative-probability:p2=below (grad-cam): weighted ≈ original
 """
 
 from collections.abc import Iterator

@@ -6,6 +6,9 @@ a digits, b heartbeats (abnormal ones, seen by an encoder of normal ones), c pic
 saliency. Shifts are in units of the mean shift of an input that is wholly replaced: by black, by the mean normal beat,
 by its own blur of 21 pixels. At tiny the beats are made, and SimCLR has seen 192 little scenes four times: blurred,
 they may move the representation as much in one place as in another.
+
+>>> print(next(RelfF1().claims()))
+latent-shift:percent=5 (digits): integrated-gradients > random-map
 """
 
 from collections.abc import Iterator

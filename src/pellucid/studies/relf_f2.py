@@ -5,6 +5,9 @@
 a digits and b heartbeats by influence functions, TracIn, SimplEx and DKNN; c pictures by SimplEx and DKNN, for a
 contrastive loss is not of one example. With all examples both are the frequency of the label. At tiny there are 200
 digits (100 asked), 120 made beats (60) and 120 little scenes (48); half of the beats are normal.
+
+>>> print(next(RelfF2().claims()))
+similarity-rate:share=0.05 (digits · influence-function): most > least
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,9 @@
 
 Examples by DKNN, maps by Gradient SHAP, digit by digit. The encoders are those of tables 1 and 2, and so is what tiny
 may change.
+
+>>> print(next(RelfF3().claims()))
+other-example (digits): any two tasks > 0.5
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,9 @@
 
 The figure is of the VAEs with the lowest correlation: TC-VAE with β = 10, and β-VAE with β = 5, as here. At tiny they
 are those of table 4; a unit that is dead has no map and takes no part.
+
+>>> print(next(RelfF4().claims()))
+swing (digits): tc-vae > 0.5
 """
 
 from collections.abc import Iterator

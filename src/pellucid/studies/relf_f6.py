@@ -6,6 +6,9 @@
 The figure shows two studies side by side, which cannot be measured. Both put the difference down to how the weights of
 SimCLR begin, and say that the curve of Integrated Gradients alone agrees: so two trainings of a seed are compared that
 differ in nothing else. What tiny may change is said of figure 1.
+
+>>> print(next(RelfF6().claims()))
+apart (scenes): gradient > integrated-gradients
 """
 
 from collections.abc import Iterator

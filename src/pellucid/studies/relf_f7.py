@@ -4,6 +4,9 @@
 
 The figure shows two studies side by side, which cannot be measured; that trainings from other weights give curves of
 one shape can. How far apart they lie is measured besides. What tiny may change is said of figure 2.
+
+>>> print(next(RelfF7().claims()))
+one-shape (scenes): dknn > 0.88
 """
 
 from collections.abc import Iterator

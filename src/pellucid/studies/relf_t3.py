@@ -5,6 +5,9 @@
 A step of 1 is twice the time. Checks are timed on encoders that are there; pretext tasks and VAEs with their trainings.
 Influence functions and TracIn are matrix products here, and files for every pair of pictures there, so that the order
 of the first two is theirs to lose. At tiny everything is seconds, and what is constant counts for more.
+
+>>> print(next(RelfT3().claims()))
+log2-seconds (digits): example consistency > feature consistency
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,9 @@ deletion:  all classes > the class with the dot          (and insertion too, whi
 Deletion is low, which is said to be good, where a network looks at a dot alone: as soon as the dot is gone, so is the
 answer. The report adds up to a number a class; so there is one a seed. At tiny, scenes of six classes whose first wears
 the dot; nothing is cut or mirrored, as in the report.
+
+>>> print(next(RelicoAppA().claims()))
+deletion: all classes > class with the dot
 """
 
 from collections.abc import Iterator, Mapping

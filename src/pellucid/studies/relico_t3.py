@@ -4,6 +4,9 @@ accuracy:  CE > LICO > CGC          SES:  CGC > LICO > CE
 
 SES asks whether a map follows the picture when that is cut, which is what CGC trains for. At paper, names are the right
 ones; the study's code read most of them in a wrong order. At tiny, scenes take the place of CIFAR-100.
+
+>>> print(next(RelicoT3().claims()))
+ses (grad-cam): cgc > ce
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,9 @@ accuracy:  LICO > class in front
 
 With a reader that only looks back, the contexts of LICO never see the class; these are two ways to let them. At tiny
 the reader is MiniLM, which looks both ways: there is less to mend.
+
+>>> print(next(RelicoT5().claims()))
+sch (grad-cam): lico:specific=true > lico
 """
 
 from collections.abc import Iterator
