@@ -214,7 +214,8 @@ def test_what_does_not_matter_gets_nothing():
     for text in ("integrated-gradients", "gradient", "gradient-shap:samples=3", "feature-ablation:cells=6"):
         maps = asked(Left(), x, text).maps
         assert maps[..., :6].abs().max() > 0, text
-        assert maps[..., 6:].abs().max() == 0, text
+        # a forward of another number of rows may round its last digit otherwise
+        assert maps[..., 6:].abs().max() <= 1e-6 * maps[..., :6].abs().max(), text
 
 
 def test_ablation_is_told_by_differences():

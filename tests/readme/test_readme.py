@@ -75,7 +75,7 @@ def test_the_commands_run(photo):
     commands = [line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
     ours = [shlex.split(line) for line in commands if line.startswith("pellucid ")]
     assert {words[1] for words in ours} == {
-        "explain", "data", "list", "cite", "evaluate", "compare", "audit", "train", "influence", "latents",
+        "explain", "data", "list", "cite", "evaluate", "compare", "audit", "train", "influence", "latents", "study",
     }  # fmt: skip
     pl.save_model(without_weights("timm:resnet10t"), "birds.safetensors")
     failing = {"audit": 1}  # --fail-under, on random weights
@@ -107,6 +107,7 @@ def test_names_in_the_text_are_names():
     assert f"({len(catalog('questions'))} questions)" in TEXT
     assert f"({len(catalog('explainers'))} explainers:" in TEXT
     assert f"({len(catalog('metrics'))} metrics:" in TEXT
+    assert f": {len(catalog('studies'))} studies" in TEXT
     assert grammar.read("smooth:samples=10@grad-cam:layer=layer4").inner.name in catalog("explainers")
 
 

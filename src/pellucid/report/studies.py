@@ -37,9 +37,8 @@ def lead(found: Sequence[Mapping[str, Any]]) -> str:
     scales = " and ".join(sorted({str(one["scale"]) for one in found}))
     n, yes, no, open_ = len(found), counts["holds"], counts["does not hold"], counts["inconclusive"]
     said = [f"{yes} hold{'s' * (yes == 1)}", f"{no} do{'es' * (no == 1)} not hold"]
-    return (
-        f"Of {n} studies at {scales} scale, {', '.join(said)} and {open_} {'is' if open_ == 1 else 'are'} inconclusive."
-    )
+    are = "is" if open_ == 1 else "are"
+    return f"Of {n} stud{'y' if n == 1 else 'ies'} at {scales} scale, {', '.join(said)} and {open_} {are} inconclusive."
 
 
 def table(title: str, found: Sequence[Mapping[str, Any]]) -> Table:

@@ -4,7 +4,7 @@ overall = insertion − deletion:  LICO > CE          IoU of the highest part of
 
 The paper shows a few pictures with their curves; the areas under these are those of table 1. That maps cover more of
 the object is asked by IoU, of as many pixels as the object has: outlines at tiny and small, ImageNet's boxes at paper.
-At tiny, scenes of one thing each, which is as large in all of them: there is less to be comprehensive about.
+At tiny, scenes of one thing each, of a few cells of the map: there is less to be comprehensive about.
 
 >>> print(next(LicoFig3().claims()))
 iou (grad-cam): lico > ce

@@ -1,12 +1,13 @@
 """LICO, figure 8: several objects of one class.
 
-MOSU:  CE > LICO  (lower is better)          IoU of the highest part of the map and the objects:  LICO > CE
+IoU of the highest part of the map and the objects:  LICO > CE          MOSU:  CE > LICO  (lower is better)
 
 MOSU is how unequally the objects share the map. The pictures are those of figure 6: with two objects of the class or
-more, at tiny and small scenes of two or three equal things, by networks that have learned from scenes of one.
+more, at tiny and small scenes of two or three equal things, by networks that have learned from scenes of one. There the
+things are so alike that already CE shares its map out evenly, and MOSU, which leaves it nothing to gain, is beside.
 
 >>> print(next(LicoFig8().claims()))
-mosu (grad-cam): ce > lico
+iou (grad-cam): lico > ce
 """
 
 from collections.abc import Iterator
@@ -31,5 +32,5 @@ class LicoFig8(Study, name="lico-fig8", paper="arXiv:2310.09821"):
 
     def claims(self) -> Iterator[Claim]:
         for setting in SHOWN:
-            yield Claim("mosu", "ce", "lico", 0.01, setting)
             yield Claim("iou", "lico", "ce", 0.01, setting)
+            yield Claim("mosu", "ce", "lico", 0.01, setting, main=False)
