@@ -8,7 +8,7 @@ PYTEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 FAST := tests/contracts src/pellucid
 WORKERS := auto
 
-.PHONY: help setup demo test check bench matrix docs parity picture
+.PHONY: help setup demo test check bench matrix docs parity studies picture
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -51,6 +51,10 @@ docs: $(VENV)/.dev  ## the documentation, into docs/_build/html; a warning is an
 
 parity: $(VENV)/.dev  ## what other libraries say of the same pictures, measured anew, into docs/parity.json
 	OMP_NUM_THREADS=1 $(BIN)/python docs/parity.py
+
+studies: $(VENV)/.dev  ## all studies at tiny scale, into runs/studies and docs/studies.json; an hour and a half, and it goes on
+	$(BIN)/pellucid study run all --workers 2 -o runs/studies
+	$(BIN)/python docs/studies.py runs/studies
 
 picture: $(VENV)/.dev  ## the pictures of the README and of the documentation; a few minutes
 	$(BIN)/pellucid demo --out demo

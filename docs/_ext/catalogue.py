@@ -326,6 +326,52 @@ def _parity_rows(family: str, name: str, entries: list[dict[str, Any]]) -> Itera
         yield [ours, theirs, ": ".join(filter(None, (entry["verdict"].removeprefix("–"), why))) or "–"]
 
 
+# --- studies ---------------------------------------------------------------------------------------------------------
+
+
+PAPERS = {
+    "lico": "LICO", "relico": "LICO, the reproduction", "cgc-sup": "CGC", "recc": "Class-contrastive back-propagation",
+    "relf": "Label-free explainability",
+}  # fmt: skip
+
+
+def studies(record: Mapping[str, Any]) -> str:
+    """What came out: a table a paper, then the claims of every study."""
+    found = record["studies"]
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    said = [f"Made on {record['machine']}, with {versions}."]
+    for of, title in PAPERS.items():
+        mine = [one for one in found if one["of"] == of]
+        if mine:
+            said += [
+                f"## {title}",
+                table(["study", "the paper's claim", "at this scale"], [_told(one) for one in mine]),
+            ]
+            said += [part for one in mine for part in (f"### {one['name']}", _claims(one))]
+    return "\n\n".join(said) + "\n"
+
+
+def _told(one: Mapping[str, Any]) -> list[str]:
+    link = f"[{one['name']}](catalogue/studies/{one['name']}.md), {one['where']}"
+    return [link, cell(one["claim"]), f"{_bold(one['outcome'])}, {one['scale']}, {one['seeds']} seeds"]
+
+
+def _claims(one: Mapping[str, Any]) -> str:
+    rows = []
+    for verdict in one["verdicts"]:
+        claim, (mean, low, high) = verdict["claim"], verdict["difference"]
+        where = f" ({claim['setting']})" if claim["setting"] else ""
+        text = f"{claim['quantity']}{where}: {claim['more']} {'≈' if claim['same'] else '>'} {claim['less']}"
+        gap = "undefined" if mean is None else f"{mean:+.3g} ({low:+.3g} to {high:+.3g})".replace("-", "−")
+        outcome = verdict["outcome"] if claim["main"] else f"{verdict['outcome']}, besides"
+        rows.append([cell(text), gap, f"{claim['margin']:g}", outcome])
+    return table(["claim", "difference", "margin", "verdict"], rows)
+
+
+def _bold(outcome: str) -> str:
+    return f"**{outcome}**" if outcome != "inconclusive" else outcome
+
+
 # --- Sphinx ----------------------------------------------------------------------------------------------------------
 
 
@@ -342,6 +388,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "catalogue/index.md", index(counts)
     yield "_cards.md", cards()
     yield "_parity.md", parity(json.loads((DOCS / "parity.json").read_text(encoding="utf-8")))
+    yield "_studies.md", studies(json.loads((DOCS / "studies.json").read_text(encoding="utf-8")))
 
 
 def write(folder: Path = DOCS) -> list[Path]:

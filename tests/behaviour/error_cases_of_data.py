@@ -296,6 +296,7 @@ OF_DATA = {
     # data sets of data sets
     "a subset of no kind": subset(),
     "a subset of two kinds": subset(first=3, every=2),
+    "a subset of kinds that nothing is of": subset(kinds=(10,)),
     "a subset that cannot be balanced": subset(balanced=25),
     "more shots than there are": subset(shots=200),
     "a subset of a stream": subset(of="hf:ylecun/mnist", first=3),

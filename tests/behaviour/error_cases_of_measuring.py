@@ -132,6 +132,7 @@ def no_parquet(folder):
 
 
 OF_MEASURING = {
+    "a uniformity reversed twice": lambda _: pl.metrics.MOSU(protocol="published", reverse=True),
     "measuring what is no model": lambda _: pl.measure("resnet", x(), MAPS, "sparseness"),
     "measuring by batches of none": measured(batch_size=0),
     "measuring no images": measured(images=x()[:0], maps=MAPS[:0]),

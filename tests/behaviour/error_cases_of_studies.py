@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from pellucid.report import page_of
+from pellucid.report import errata, page_of, studies
 from pellucid.studies import Claim, Study, _runner
 from pellucid.studies._cells import Reading
 from pellucid.studies._claims import verdicts
@@ -31,8 +31,6 @@ def half(folder):
 
 def none(folder):
     (folder / "studies").mkdir()
-    from pellucid.report import studies
-
     studies.page(folder)
 
 
@@ -59,4 +57,5 @@ OF_STUDIES = {
     "a report of no study": command("study", "report", "-o", "nowhere"),
     "half a record of a study": half,
     "no record of a study": none,
+    "errata that were not run": lambda folder: errata.page(folder),
 }

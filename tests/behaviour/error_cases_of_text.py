@@ -74,6 +74,7 @@ OF_TEXT = {
     "text: merges": merges,
     "text: not an encoder": not_an_encoder,
     "text: other weights": other_weights,
+    "text: more names than axes": lambda _: Encoder.make("one-hot:width=1").load().texts(["a", "b"]),
     "text: no vectors there": lambda tmp_path: Encoder.make("word-vectors:file=nowhere.txt").load(),
     "text: no vectors in it": lambda tmp_path: vectors(tmp_path, b"a line of words\n", ["cat"]),
     "text: a line without numbers": lambda tmp_path: vectors(tmp_path, b"dog 1.0 2.0\ncat one two\n", ["cat"]),

@@ -39,8 +39,9 @@ def planted(claims, right, seeds=5, samples=10):
     rng, rows = np.random.default_rng(0), []
     keys = dict.fromkeys(key for claim in claims for key in claim.needs)
     height = dict.fromkeys(keys, 0.0)
+    alone_first = sorted(claims, key=lambda claim: len(claim.needs))
     for _ in keys:  # the longest path
-        for claim in claims:
+        for claim in alone_first:
             gap = 0.0 if claim.same and right else 3 * (claim.margin or 0.01)
             ends = list(reversed(claim.needs)) if right or claim.same else claim.needs
             if len(ends) == 1:
@@ -73,8 +74,9 @@ def test_a_claim_compares_what_is_measured(name, scale):
     from pellucid.training.recipes import Recipe
 
     study = Study.make(f"{name}:scale={scale}")
-    assert study.runs >= (5 if scale != "paper" else 1)
     readings = list(study.readings(0))
+    trained = any(isinstance(cell, Train) for cell in ordered(one.cell for one in readings))
+    assert study.runs >= (5 if scale != "paper" and trained else 1)
     for cell in ordered(one.cell for one in readings):
         if isinstance(cell, Train):
             Dataset.make(cell.data), Objective.make(cell.objective), Recipe.make(cell.recipe)
@@ -101,8 +103,9 @@ def rows_of(reading):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_study_says_what_it_is_of(name):
     cls = pl.catalog("studies")[name]
-    assert {"tiny", "small", "paper"} <= set(cls.worlds)
-    assert cls.of in published()["papers"]
+    of_paper = cls.kind == "claim"
+    assert ({"tiny", "small", "paper"} if of_paper else {"tiny"}) <= set(cls.worlds)
+    assert cls.of in published()["papers"] or not of_paper
     assert cls.where
     assert cls.title
     assert cls.claim.endswith(".")
@@ -365,11 +368,10 @@ def test_missing_cells_are_said(tmp_path):
 
 
 def test_prices_are_those_measured_here(ran):
-    cells = prices([Two()], ran)
-    assert all(done for _, done, _ in cells)
+    cells = Two().cells()
     assert len(cells) == 12
     known = json.loads((ran / "seconds.json").read_text())
-    assert all(seconds == known[cell.alike] for cell, _, seconds in cells)
+    assert prices(cells, Lab(ran)) == [known[cell.alike] for cell in cells]
 
 
 def test_a_quick_cell_takes_one_step():

@@ -56,6 +56,19 @@ def test_first_and_every():
     assert label[-1].label == DIGITS[1795].label
 
 
+def test_kinds_are_the_records_of_some_classes():
+    some = Dataset.make("subset:kinds=[7,2]@digits")
+    wanted = [row for row, label in enumerate(DIGITS.labels().tolist()) if label in (2, 7)]
+    assert some.rows == wanted
+    assert set(some.labels().tolist()) == {2, 7}  # the labels stay
+    assert torch.equal(some.images([0, -1]), DIGITS.images([wanted[0], wanted[-1]]))
+    one = Dataset.make("subset:first=3@subset:kinds=[1]@heartbeats:length=20,seed=4")
+    assert one.labels().tolist() == [1, 1, 1]
+    assert torch.equal(one.images(), Dataset.make("heartbeats:length=20,seed=4").images([1, 3, 5]))
+    with pytest.raises(BadInput, match="of the kinds 10, 11; there are 0 zero, 1 one"):
+        len(Subset(DIGITS, kinds=(10, 11)))
+
+
 def test_what_is_held_out_is_of_every_class_and_in_no_other_part():
     held, rest = (Subset(DIGITS, hold=0.1, part=part) for part in ("held", "rest"))
     assert sorted(held.rows + rest.rows) == list(range(len(DIGITS)))

@@ -7,7 +7,7 @@ from pellucid.contracts.datasets import CHECKS
 from pellucid.data import Dataset
 from tests.formats.fixtures import FORMATS, sums
 
-DRAWN = {"scenes", "sprites", "digits"}  # without files
+DRAWN = {"scenes", "sprites", "digits", "heartbeats"}  # without files
 
 
 def test_every_data_set_has_a_format():

@@ -11,23 +11,23 @@ import torch
 
 import pellucid as pl
 from pellucid.data import Dataset
+from pellucid.data.heartbeats import Heartbeats
 from pellucid.explainers import Explainer
 from pellucid.influences import Influence
 from pellucid.studies import Study
 from pellucid.studies import _label_free as lf
 from pellucid.studies._base import ordered
-from pellucid.studies._beats import made, read
-from pellucid.studies._cells import Lab, Train, Work
+from pellucid.studies._cells import Kept, Lab, Train, Work
 
 DIGITS, OTHERS = "subset:first=6@digits", "subset:shots=2@digits"
 QUICK = 'plain:batch=12,transform="plain:size=28",optimiser=adam,lr=0.003,schedule=constant,epochs=2'
-CODED = lf.Kept("pellucid:conv-autoencoder", "subset:first=24@digits", "denoising", QUICK, 1)
-NAMED = lf.Kept("pellucid:conv-classifier", "subset:first=24@digits", "ce", QUICK, 1)
+CODED = Kept("pellucid:conv-autoencoder", "subset:first=24@digits", "denoising", QUICK, 1)
+NAMED = Kept("pellucid:conv-classifier", "subset:first=24@digits", "ce", QUICK, 1)
 VAE = Train(
     "pellucid:conv-vae", "subset:first=24@digits", "beta-vae:beta=1", QUICK.replace("28", "32"), 1
 )  # fmt: skip
-BEATS = lf.OfBeats(
-    "pellucid:lstm-autoencoder:latent=3,length=32", lf.Beats(kind="normal", count=24),
+BEATS = Kept(
+    "pellucid:lstm-autoencoder:latent=3,length=32", "subset:kinds=[0]@heartbeats:length=24",
     "denoising:corruption=none,loss=l1", "plain:batch=12,transform=plain,epochs=1",
 )  # fmt: skip
 
@@ -82,11 +82,11 @@ def test_a_shift_is_that_of_pixels_taken_one_by_one(lab):
 
 def test_beats_are_replaced_by_the_mean_normal_one(lab):
     """At 100 % every series has become that mean."""
-    abnormal = lf.Beats(kind="abnormal", count=12, seed=1)
-    frame = done(lf.Maps(BEATS, abnormal, "integrated-gradients", "normal", "beats"), lab)
-    net = lf.opened(BEATS, lab).model
-    normal = made(24, 0)[0][::2]
-    x = made(12, 1)[0][1::2]
+    abnormal = "subset:kinds=[1]@heartbeats:length=12,seed=1"
+    frame = done(lf.Maps(BEATS, abnormal, "integrated-gradients", "normal", "heartbeats"), lab)
+    net = lab.model(BEATS)
+    normal = Heartbeats(length=24).images()[::2]
+    x = Heartbeats(length=12, seed=1).images()[1::2]
     with torch.no_grad():
         moved = (net(x) - net(normal.mean(0)[None])).norm(dim=1).double()
     mine = values(frame, quantity="latent-shift:percent=100")
@@ -254,26 +254,15 @@ def test_the_cost_counts_trainings(lab, monkeypatch):
     assert frame.set_index("quantity")["value"].to_dict() == {"seconds": 8.0, "log2-seconds": 3.0}
 
 
-def test_made_beats_can_be_told_apart():
-    """The mean of a kind is nearer to a beat of it than the other's, and seeds are other beats."""
-    x, labels = made(200, 3)
-    assert x.mean(1).abs().max() < 1e-5
-    means = torch.stack([x[labels == k].mean(0) for k in (0, 1)])
-    found = (x[:, None] - means).square().sum((2, 3)).argmin(1)
-    assert float((found == labels).float().mean()) > 0.95
-    assert not torch.equal(x, made(200, 4)[0])
-    assert read(lf.Beats(kind="abnormal", count=10)).labels().tolist() == [1] * 5
-    assert torch.equal(read(lf.Beats(kind="normal", count=10)).images(), made(10, 0)[0][::2])
-
-
 @pytest.mark.parametrize("scale", ["tiny", "small", "paper"])
 def test_every_text_form_can_be_read(scale):
     for name in pl.catalog("studies"):
         if name.startswith("relf"):
-            for cell in Study.make(f"{name}:scale={scale}").cells():
+            study = Study.make(f"{name}:scale={scale}")
+            for cell in ordered(one.cell for one in study.readings(0)):
                 fields = vars(cell)
                 for data in (fields.get(key) for key in ("data", "corpus", "asked", "train")):
-                    Dataset.make(data.of or "digits") if isinstance(data, lf.Beats) else data and Dataset.make(data)
+                    assert not data or str(Dataset.make(data))
                 if "explainer" in fields:
                     Explainer.make(cell.explainer)
                 if "influence" in fields:

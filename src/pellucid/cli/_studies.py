@@ -11,6 +11,7 @@ from pellucid.report.words import span
 
 if TYPE_CHECKING:
     from pellucid.studies import Found, Study
+    from pellucid.studies._cells import Cell, Lab
 
 
 def chosen(names: Sequence[str], scale: str, seeds: int | None) -> "list[Study]":
@@ -29,15 +30,17 @@ def chosen(names: Sequence[str], scale: str, seeds: int | None) -> "list[Study]"
 def listing(out: Path, scale: str) -> Iterator[tuple[str, ...]]:
     """Lines of the table of all studies."""
     from pellucid.studies import Study
+    from pellucid.studies._cells import Lab
     from pellucid.studies._runner import prices
 
+    lab = Lab(out)
     for name, cls in catalog("studies").items():
         assert issubclass(cls, Study)
         if scale not in cls.worlds:
             continue
         study = cls().but(scale=scale)
-        cells = prices([study], out)
-        cost = span(sum(seconds for _, _, seconds in cells))
+        cells = study.cells()
+        cost = span(sum(prices(cells, lab)))
         scales = " ".join(cls.worlds)
         yield (
             name,
@@ -45,19 +48,19 @@ def listing(out: Path, scale: str) -> Iterator[tuple[str, ...]]:
             cls.claim,
             scales,
             cost if scale == "tiny" else "–",
-            _state(study, out, cells),
+            _state(study, cells, lab),
         )
 
 
-def _state(study: "Study", out: Path, cells: Sequence[tuple[object, bool, float]]) -> str:
+def _state(study: "Study", cells: "Sequence[Cell]", lab: "Lab") -> str:
     """The verdict of one that was run, or how far it is."""
     from pellucid.report.facts import read_json
     from pellucid.studies._study import FILE, folder_of
 
-    record = read_json(out / "studies" / folder_of(study) / FILE)
+    record = read_json(lab.out / "studies" / folder_of(study) / FILE)
     if record:
         return str(record.get("outcome"))
-    done = sum(done for _, done, _ in cells)
+    done = sum(cell.done(lab) for cell in cells)
     return f"{done} of {len(cells)} cells" if done else "not run"
 
 

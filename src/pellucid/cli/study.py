@@ -79,12 +79,13 @@ def run(
         write(one.folder, "study")
     print(told(found))
     if found:
-        print(f"Open {write(out, 'studies')}")
+        _all_of(out)
 
 
 @app.command("report")
 def report(out: Out = OUT) -> None:
-    """One page of all studies that were run in a folder, verdicts first, and the page of each.
+    """One page of all studies that were run in a folder, verdicts first, one of the errata among them, and the page of
+    each.
 
     pellucid study report -o runs/studies
     """
@@ -95,19 +96,32 @@ def report(out: Out = OUT) -> None:
         raise BadInput(f"{out} holds no study that was run; run one: pellucid study run lico-t5 -o {out}.")
     for path in found:
         write(path.parent, "study")
+    _all_of(out)
+
+
+def _all_of(out: Path) -> None:
+    """The pages of all that was run there."""
+    from pellucid.report import write
+
     print(f"Open {write(out, 'studies')}")
+    if any(out.glob("studies/err-*/study.json")) or any(out.glob("studies/open-*/study.json")):
+        print(f"Open {write(out, 'errata')}")
 
 
 def _plan(studies: list[Any], out: Path) -> None:
     """The cells, and what is left to pay."""
     from pellucid.report.words import span
+    from pellucid.studies._base import ordered
+    from pellucid.studies._cells import Lab
     from pellucid.studies._runner import described, prices
 
-    cells = prices(studies, out)
-    for cell, done, seconds in cells:
+    cells, lab = ordered(cell for study in studies for cell in study.cells()), Lab(out)
+    left = []
+    for cell, seconds in zip(cells, prices(cells, lab), strict=True):
+        done = cell.done(lab)
+        left += [] if done else [seconds]
         print(f"{'done' if done else span(seconds):>12}  {described(cell)}")
-    left = [seconds for _, done, seconds in cells if not done]
-    kinds = ", ".join(f"{sum(c.kind == kind for c, _, _ in cells)} {kind}" for kind in ("train", "measure", "work"))
+    kinds = ", ".join(f"{sum(cell.kind == kind for cell in cells)} {kind}" for kind in ("train", "measure", "work"))
     print(f"{len(cells)} cells ({kinds}), {len(left)} to do: about {span(sum(left))} of one core.")
 
 

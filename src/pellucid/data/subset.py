@@ -4,6 +4,7 @@
     subset:shots=5,seed=1@cub:root=data             5 of every class
     subset:hold=0.1,part=held@cifar10:root=data     a tenth of every class, for choosing a model; part=rest: the others
     subset:first=1000@imagenet:root=data            the first ones; every=5: each fifth
+    subset:kinds=[0]@ecg5000:root=data              those of some classes, by their numbers
     subset:file=split.json@cifar10:root=data        those of a file that `save` wrote
 
 The rows of a seed are the same everywhere; `save` keeps them beside a run, with what they were drawn from, so that the
@@ -21,17 +22,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from pellucid.data._base import Dataset, Record, Rows, Wrapped, digest
 from pellucid.data._reading import reason
 from pellucid.data._splits import balanced, held_out, shots
-from pellucid.errors import BadFile, BadInput, BadKnob
+from pellucid.errors import BadFile, BadInput, BadKnob, listed
 from pellucid.files import write_atomically
 from pellucid.knobs import Between
 
-WAYS = ("balanced", "shots", "hold", "first", "every", "file")
+WAYS = ("balanced", "shots", "hold", "first", "every", "kinds", "file")
 
 
 class Subset(Wrapped, name="subset"):
@@ -46,6 +47,7 @@ class Subset(Wrapped, name="subset"):
     part: Literal["rest", "held"] = "rest"  # … or what is left without it
     first: Annotated[int, Between(1)] | None = None
     every: Annotated[int, Between(2)] | None = None
+    kinds: tuple[int, ...] | None = None
     file: str | None = None
     pick: Literal["random", "first"] = "random"  # of the shots
     seed: Annotated[int, Between(0)] = 0
@@ -68,10 +70,19 @@ class Subset(Wrapped, name="subset"):
             return list(range(0, len(self.of), self.every))
         if self.file is not None:
             return self._read(Path(self.file).expanduser())
+        if self.kinds is not None:
+            return self._of_kinds(self.kinds)
         drawn = self._drawn()
         if not drawn:
             raise BadInput(f"{self.part} of {self.of.name} is empty, because no class has two records; leave it out.")
         return drawn
+
+    def _of_kinds(self, kinds: tuple[int, ...]) -> list[int]:
+        found = [row for row, label in enumerate(self._labels) if label in kinds]
+        if not found:
+            known = listed([f"{number} {name}" for number, name in enumerate(self.class_names)], 8)
+            raise BadInput(f"no record of {self.of} is of the kinds {listed(kinds)}; there are {known}.")
+        return found
 
     def _drawn(self) -> list[int]:
         labels = self._labels
@@ -125,7 +136,7 @@ class Subset(Wrapped, name="subset"):
     def labels(self, rows: Rows = slice(None)) -> Int[Tensor, " n"]:
         return self.of.labels(self._inner_rows(rows))
 
-    def images(self, rows: Rows = slice(None)) -> UInt8[Tensor, "n c h w"]:
+    def images(self, rows: Rows = slice(None)) -> Shaped[Tensor, "n ..."]:
         return self.of.images(self._inner_rows(rows))
 
     def masks(self, rows: Rows = slice(None)) -> Bool[Tensor, "n h w"]:

@@ -30,13 +30,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.errors import BadKnob
 from pellucid.metrics._base import Case, Metric
 from pellucid.metrics._objects import coverage
 from pellucid.metrics.sch import SCH, eight_bits
 
 
-def mosu(map: Float[Tensor, "h w"], boxes: Float[Tensor, "k 4"]) -> Float[Tensor, ""]:
-    """KL(area ‖ salience) over the objects of one image."""
+def mosu(map: Float[Tensor, "h w"], boxes: Float[Tensor, "k 4"], reverse: bool = False) -> Float[Tensor, ""]:
+    """KL(area ‖ salience) over the objects of one image; reverse: the other way round."""
     parts = coverage(boxes.double(), (map.shape[0], map.shape[1]))
     parts = parts[parts.sum((1, 2)) > 0]
     if len(parts) < 2:
@@ -44,7 +45,8 @@ def mosu(map: Float[Tensor, "h w"], boxes: Float[Tensor, "k 4"]) -> Float[Tensor
     parts = parts / parts.sum(0).clamp_min(1)
     area, salience = parts.sum((1, 2)), (parts * map.double().relu()).sum((1, 2))
     area, salience = area / area.sum(), salience / salience.sum()
-    return divergence(area, (salience + 1e-6 * area) / (1 + 1e-6))
+    salience = (salience + 1e-6 * area) / (1 + 1e-6)
+    return divergence(salience, area) if reverse else divergence(area, salience)
 
 
 def mosu_published(map: Float[Tensor, "h w"], boxes: Float[Tensor, "k 4"]) -> Float[Tensor, ""]:
@@ -71,17 +73,26 @@ class MOSU(Metric, name="mosu"):
     cite = SCH.cite
 
     protocol: Literal["sound", "published"] = "sound"
+    reverse: bool = False  # of the sound one: KL(salience ‖ area), which is milder with what is left out
+
+    def check(self) -> None:
+        if self.reverse and self.protocol == "published":
+            raise BadKnob("mosu as published is reversed already; leave out reverse, or protocol=published.")
 
     def score(self, case: Case) -> Tensor:
         assert case.boxes is not None
-        of_one = mosu if self.protocol == "sound" else mosu_published
-        return torch.stack([of_one(map, boxes) for map, boxes in zip(case.map, case.boxes, strict=True)])
+        found = [self._of_one(map, boxes) for map, boxes in zip(case.map, case.boxes, strict=True)]
+        return torch.stack(found)
+
+    def _of_one(self, map: Tensor, boxes: Tensor) -> Tensor:
+        return mosu(map, boxes, self.reverse) if self.protocol == "sound" else mosu_published(map, boxes)
 
     @property
     def card(self) -> dict[str, str]:
         sound = self.protocol == "sound"
+        to_area = self.reverse or not sound
         return super().card | {
-            "divergence": "KL(area | salience) in nats" if sound else "KL(salience | area) in nats",
+            "divergence": "KL(salience | area) in nats" if to_area else "KL(area | salience) in nats",
             "mass": "values above zero" if sound else "values above zero, stretched to [0, 1], in 8 bits",
             "floor": "1e-6 of the mass, by area" if sound else "1e-6 to every box",
             "overlaps": "shared out" if sound else "counted in every box",

@@ -100,6 +100,7 @@ class RelativeProbability(Metric, name="relative-probability", paper="arXiv:2501
     p2: Literal["above", "below"] = "above"
     limit: Annotated[float, Between(0, 1)] = 0.1
     protocol: Dialect = "sound"
+    counts: Dialect | None = None  # none: as the protocol has them
     seed: int | None = None  # of ask=random
 
     @property
@@ -126,7 +127,7 @@ class RelativeProbability(Metric, name="relative-probability", paper="arXiv:2501
     def stays(self, case: Case) -> tuple[Tensor, Tensor]:
         """Of the images that are looked at: how many pixels stay [m], and which [m, h, w]."""
         original, weighted = self._maps(case)[:, 0 if self.of == "first" else 1].unbind(1)
-        count = kept_count(original, weighted, self.keep, self.protocol)
+        count = kept_count(original, weighted, self.keep, self.counts or self.protocol)
         if self.ask == "random":
             drawn = torch.randperm(original[0].numel(), generator=case.generator(self.seed)).to(original.device)
             return count, kept(drawn.view_as(original[0]).expand(len(original), -1, -1), count, self.keep)

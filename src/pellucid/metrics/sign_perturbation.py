@@ -43,7 +43,7 @@ from pellucid.questions.contrast import Contrast
 from pellucid.questions.logit import Logit
 from pellucid.subject import INPUT, Subject
 
-Direction = Literal["weighted", "original", "mean", "max"]
+Direction = Literal["weighted", "original", "mean", "max", "sum"]
 Change = Literal["accuracy", "probability", "logit"]
 CHANGES: tuple[Change, ...] = ("accuracy", "probability", "logit")
 
@@ -52,6 +52,7 @@ QUESTIONS: dict[Direction, Question] = {
     "original": Logit(),
     "mean": Contrast(against="mean"),
     "max": Contrast(against="max"),
+    "sum": Contrast(against="sum"),
 }
 
 

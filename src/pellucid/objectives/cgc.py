@@ -32,7 +32,7 @@ tensor([1.3679])
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Annotated, Literal, NamedTuple
 
@@ -145,6 +145,7 @@ class CGC(HeatObjective, name="cgc", paper="arXiv:2110.00527"):
     scale: tuple[Share, Share] = (0.08, 1.0)
     ratio: tuple[Aspect, Aspect] = (3 / 4, 4 / 3)
     protocol: Literal["sound", "paper", "published", "reproduction"] = "sound"
+    coin: bool | None = None
 
     def check(self) -> None:
         super().check()
@@ -152,6 +153,11 @@ class CGC(HeatObjective, name="cgc", paper="arXiv:2110.00527"):
             low, high = getattr(self, knob)
             if low > high:
                 raise BadKnob(f"the knob {knob} of cgc runs from {low:g} to {high:g}; give the smaller number first.")
+
+    @property
+    def ways(self) -> Ways:
+        """What the protocol says, and the knob that says otherwise."""
+        return WAYS[self.protocol] if self.coin is None else replace(WAYS[self.protocol], coin=self.coin)
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -175,7 +181,7 @@ class Consistency(HeatPart):
 
     def __init__(self, objective: CGC, site: Site) -> None:
         super().__init__(objective, site)
-        self.cgc, self.ways = objective, WAYS[objective.protocol]
+        self.cgc, self.ways = objective, objective.ways
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
         terms = {"ce": step.ce()}

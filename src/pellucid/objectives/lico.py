@@ -82,6 +82,8 @@ class LICO(Objective, name="lico", paper="arXiv:2310.09821"):
     transport: Literal["envelope", "unrolled", "none"] | None = None
     summary: Literal["mean", "eot"] | None = None
     pooled: bool | None = None
+    nearest: bool | None = None
+    by_change: bool | None = None
     detach: bool = False
     layer: str | None = None
 
@@ -98,7 +100,7 @@ class LICO(Objective, name="lico", paper="arXiv:2310.09821"):
     @property
     def ways(self) -> Ways:
         """What the protocol says, and the knobs that say otherwise."""
-        knobs = ("dynamic", "temperature", "start", "epsilon", "transport", "summary", "pooled")
+        knobs = ("dynamic", "temperature", "start", "epsilon", "transport", "summary", "pooled", "nearest", "by_change")
         said = {knob: getattr(self, knob) for knob in knobs if getattr(self, knob) is not None}
         changed = replace(WAYS[self.protocol], **said)
         shuffles = changed.dynamic and self.prompts != "fixed"

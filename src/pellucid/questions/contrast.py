@@ -4,6 +4,7 @@
     softmax            y_t − logsumexp_{s≠t} y_s      softmax of the other logits (over tau)
     mean               y_t − mean_{s≠t} y_s           1/(C − 1)
     max                y_t − max_{s≠t} y_s            1 at the strongest other class
+    sum                y_t − Σ_{s≠t} y_s              1 each: the mean as printed, with its average forgotten
     7                  y_t − y_7                      1 at the named class
 
 With softmax the value is the log-odds log p_t/(1 − p_t), and w its exact gradient at any logit gap, where autograd
@@ -25,16 +26,16 @@ from pellucid.errors import BadInput, BadQuestion
 from pellucid.knobs import Between
 from pellucid.questions._base import Question, one_hot, others, pick
 
-Against = Literal["softmax", "mean", "max"]
+Against = Literal["softmax", "mean", "max", "sum"]
 
 
 def alpha(
     output: Float[Tensor, "n c"], target: Int[Tensor, " n"], against: Against, tau: float = 1.0
 ) -> Float[Tensor, "n c"]:
-    """How the other classes share the minus sign: zero at the target, sum one."""
+    """How the other classes share the minus sign: zero at the target, sum one (C − 1, where it is not averaged)."""
     rest = others(output, target)
-    if against == "mean":
-        return (1 - one_hot(output, target)) / (output.shape[1] - 1)
+    if against in ("mean", "sum"):
+        return (1 - one_hot(output, target)) / (output.shape[1] - 1 if against == "mean" else 1)
     if against == "max":
         return one_hot(output, rest.argmax(1))
     return (rest / tau).softmax(1)
@@ -85,8 +86,8 @@ class Contrast(Question, name="contrast"):
         y, rest = pick(output, target), others(output, target)
         if isinstance(self.against, int):
             return y - output[:, self.against]
-        if self.against == "mean":
-            return y - (output.sum(1) - y) / (output.shape[1] - 1)
+        if self.against in ("mean", "sum"):
+            return y - (output.sum(1) - y) / (output.shape[1] - 1 if self.against == "mean" else 1)
         if self.against == "max":
             return y - rest.amax(1)
         return y - self.tau * (rest / self.tau).logsumexp(1)

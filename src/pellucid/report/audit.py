@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pellucid.errors import BadFile
 from pellucid.report import evaluate, facts, sheets
 from pellucid.report.measured import Measured
 from pellucid.report.page import Cell, Grid, Page, Row, Section, Table, Tone, Words
@@ -14,7 +13,9 @@ from pellucid.report.words import is_control
 from pellucid.results import Results
 from pellucid.results.kept import read_pictures
 
-MARKS = ("audit.json",)
+FILE = "audit.json"
+MARKS = (FILE,)
+NEEDED = ("sentence", "findings", "explainers", "regions", "removals")
 REGIONS = ("object", "other", "border", "background")
 OUT = {"object": "the object", "object (mean colour)": "the object, filled with the mean colour",
        "all but object": "all but the object", "other": "the other objects", "border": "the border",
@@ -27,11 +28,7 @@ class Folder(evaluate.Folder):
     @cached_property
     def record(self) -> dict[str, Any]:
         """audit.json"""
-        found = facts.read_json(self.path / "audit.json")
-        lacks = [name for name in ("sentence", "findings", "explainers", "regions", "removals") if name not in found]
-        if lacks:
-            raise BadFile(f"{self.path / 'audit.json'} lacks {', '.join(lacks)}; run pellucid audit again.")
-        return found
+        return facts.record(self.path / FILE, NEEDED, "audit again")
 
     @cached_property
     def results(self) -> Results:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pellucid._version import __version__
-from pellucid.errors import BadFile
 from pellucid.report import facts, sheets
 from pellucid.report.page import (
     ABOUT,
@@ -48,10 +47,7 @@ class Folder:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        found = facts.read_json(self.path / FILE)
-        if lacks := [name for name in NEEDED if name not in found]:
-            raise BadFile(f"{self.path / FILE} lacks {', '.join(lacks)}; run pellucid compare again.")
-        return found
+        return facts.record(self.path / FILE, NEEDED, "compare again")
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:

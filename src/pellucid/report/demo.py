@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from pellucid._version import __version__
-from pellucid.errors import BadFile
 from pellucid.report import evaluate, facts, sheets, train
 from pellucid.report.page import (
     Cards,
@@ -147,12 +146,7 @@ class Folder:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        found = facts.read_json(self.path / FILE)
-        if lacks := [name for name in NEEDED if name not in found]:
-            raise BadFile(
-                f"{self.path / FILE} lacks {', '.join(lacks)}; run pellucid demo again: what is done is kept."
-            )
-        return found
+        return facts.record(self.path / FILE, NEEDED, "demo again: what is done is kept")
 
     @cached_property
     def numbers(self) -> dict[str, list[Number]]:

@@ -1,7 +1,7 @@
 """Facts: what a run cost, on what terms its data may be used, and what it takes to make it again."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,14 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(found, dict):
         raise BadFile(f"{path} holds no record of a run; run the command that wrote it again.")
+    return found
+
+
+def record(path: Path, needed: Sequence[str], again: str) -> dict[str, Any]:
+    """A record that a page is made of, with everything that is needed in it. again: the command that writes it."""
+    found = read_json(path)
+    if lacks := [name for name in needed if name not in found]:
+        raise BadFile(f"{path} lacks {', '.join(lacks)}; run pellucid {again}.")
     return found
 
 

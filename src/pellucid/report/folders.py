@@ -7,7 +7,7 @@ from types import ModuleType
 from pellucid.errors import BadFile
 from pellucid.report.page import Page
 
-KINDS = ("study", "studies", "audit", "compare", "demo", "influence", "latents", "train", "evaluate")
+KINDS = ("study", "studies", "errata", "audit", "compare", "demo", "influence", "latents", "train", "evaluate")
 """In the order in which a folder is tried: an audit holds results too, and a training may have been measured there."""
 HTML = "report.html"
 

@@ -50,10 +50,7 @@ class Folder:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        found = facts.read_json(self.path / FILE)
-        if lacks := [name for name in NEEDED if name not in found]:
-            raise BadFile(f"{self.path / FILE} lacks {', '.join(lacks)}; run pellucid influence again.")
-        return found
+        return facts.record(self.path / FILE, NEEDED, "influence again")
 
     @cached_property
     def examples(self) -> dict[int, list[tuple[Entry, str, Answer]]]:

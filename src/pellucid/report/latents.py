@@ -47,10 +47,7 @@ class Folder:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        found = facts.read_json(self.path / FILE)
-        if lacks := [name for name in NEEDED if name not in found]:
-            raise BadFile(f"{self.path / FILE} lacks {', '.join(lacks)}; run pellucid latents again.")
-        return found
+        return facts.record(self.path / FILE, NEEDED, "latents again")
 
     @cached_property
     def encoders(self) -> list[dict[str, Any]]:

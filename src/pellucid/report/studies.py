@@ -13,7 +13,8 @@ from pellucid.report.words import number
 MARKS = (f"studies/*/{FILE}",)
 PAPERS = {
     "lico": "LICO", "relico": "LICO, the reproduction", "cgc-sup": "CGC", "recc": "Class-contrastive back-propagation",
-    "relf": "Label-free explainability",
+    "relf": "Label-free explainability", "erratum": "Errata: is the published number the sound one?",
+    "open": "Questions that no paper asked", "": "Others",
 }  # fmt: skip
 ORDER = ("does not hold", "holds", "inconclusive")
 
@@ -23,9 +24,15 @@ def page(folder: Path) -> Page:
     found = [read(path.parent) for path in sorted(Path(folder).glob(MARKS[0]))]
     if not found:
         raise BadFile(f"{folder} holds no study that was run; run one: pellucid study run lico-t5 -o {folder}.")
-    kinds = sorted({str(one.get("of")) for one in found}, key=lambda of: list(PAPERS).index(of) if of in PAPERS else 9)
-    sections = [table(PAPERS.get(of, of), [one for one in found if one.get("of") == of]) for of in kinds]
+    groups = {group: [one for one in found if group_of(one) == group] for group in PAPERS}
+    sections = [table(PAPERS[group], mine) for group, mine in groups.items() if mine]
     return Page("Do the papers' claims hold?", [lead(found)], sections, version=str(found[0].get("version", "")))
+
+
+def group_of(one: Mapping[str, Any]) -> str:
+    """Of the claims of papers the paper, else what it is; "" of what is neither."""
+    group = str(one.get("of")) if one.get("kind", "claim") == "claim" else str(one.get("kind"))
+    return group if group in PAPERS else ""
 
 
 def lead(found: Sequence[Mapping[str, Any]]) -> str:

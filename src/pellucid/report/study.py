@@ -8,23 +8,37 @@ from pathlib import Path
 from typing import Any
 
 from pellucid._version import __version__
-from pellucid.errors import BadFile
-from pellucid.report import facts
-from pellucid.report.page import Cell, Cost, Dots, Dotted, Page, Provenance, Row, Section, Table, Tone, Words
+from pellucid.report import facts, sheets
+from pellucid.report.page import (
+    Cell,
+    Column,
+    Cost,
+    Dots,
+    Dotted,
+    Grid,
+    Map,
+    Page,
+    Provenance,
+    Row,
+    Section,
+    Shown,
+    Table,
+    Tone,
+    Words,
+)  # fmt: skip
 from pellucid.report.words import interval, number, span, valued
+from pellucid.results.kept import Sample, read_pictures
 
 FILE = "study.json"
 MARKS = (FILE,)
 NEEDED = ("name", "scale", "outcome", "verdicts", "means")
+APART = 10**9  # between the numbers of two grids, for a page has one picture a number
 TONES: Mapping[str, Tone] = {"holds": "good", "does not hold": "bad", "inconclusive": "soft"}
 
 
 def read(folder: Path) -> dict[str, Any]:
     """What a study left."""
-    found = facts.read_json(folder / FILE)
-    if lacks := [name for name in NEEDED if name not in found]:
-        raise BadFile(f"{folder / FILE} lacks {', '.join(lacks)}; run pellucid study run again.")
-    return found
+    return facts.record(folder / FILE, NEEDED, "study run again")
 
 
 def page(folder: Path) -> Page:
@@ -32,6 +46,7 @@ def page(folder: Path) -> Page:
     run = read(Path(folder))
     sections: list[Section] = [
         claims(run["verdicts"]),
+        *shown(Path(folder), run),
         *dots(run),
         *numbers(run),
         *published(run),
@@ -83,6 +98,59 @@ def claims(found: Sequence[Mapping[str, Any]]) -> Table:
         "Decided for all claims of the study together (Holm). The verdict stands on the claims that are not “besides”."
     )
     return Table("Claims", ("claim", "difference", "margin", "verdict"), rows, note, text=text)
+
+
+def shown(folder: Path, run: Mapping[str, Any]) -> list[Section]:
+    """What is to be looked at, and the pictures that were kept."""
+    what = f"What to look at: {run['seen']}" if run.get("seen") else ""
+    kept, why = list(run.get("pictures") or ()), str(run.get("no pictures") or "")
+    if not kept:
+        said = [one for one in (what, why and f"No pictures: {why}") if one]
+        return [Words("The figure" if what else "Maps", said, listed=False)] if said else []
+    return [grid(folder, one, i, what if i == 0 else "") for i, one in enumerate(kept)]
+
+
+def grid(folder: Path, kept: Mapping[str, Any], i: int, what: str) -> Grid:
+    """A line a sample, a column an arm and what is asked of it."""
+    pictures, about = read_pictures(folder, str(kept["key"])), {int(one["number"]): one for one in kept["shown"]}
+    columns = sheets.columns_of(pictures)
+    files, side = sheets.pngs(pictures, columns)
+    samples = [
+        _shown(sample, maps, columns, about.get(sample.number, {}), i * APART)
+        for sample, maps in zip(pictures.samples, files, strict=True)
+    ]
+    data, arms = str(kept["data"]), len({column.explainer for column in columns})
+    words = (what, _how(columns, kept), str(kept.get("scale") or ""))
+    return Grid(
+        f"Maps of {data.rpartition('@')[2].partition(':')[0]}", columns, samples,
+        note=f"{sheets.note_on(side)} The data: {data}.", named=str(kept.get("arms") or "Networks"),
+        asked=str(kept.get("asked") or "Asked"), across=arms if arms in (3, 4) else 0,
+        text=" ".join(filter(None, words)),
+    )  # fmt: skip
+
+
+def _how(columns: Sequence[Column], kept: Mapping[str, Any]) -> str:
+    """How the maps are read."""
+    by = f", by {kept['by']}" if kept.get("by") else ""
+    signed = any(column.scale.signed for column in columns)
+    tells = " Red speaks for what is explained, blue against it." if signed else ""
+    return f"Maps of the first seed{by}.{tells}"
+
+
+def _shown(
+    sample: Sample, files: Sequence[bytes], columns: Sequence[Column], about: Mapping[str, Any], apart: int
+) -> Shown:
+    title, captions = str(about.get("title") or f"picture {sample.number}"), about.get("captions") or []
+    maps = [
+        Map(one.column, one.png, one.alt, str(captions[j]) if j < len(captions) else "")
+        for j, one in enumerate(sheets.maps_of(sample, files, columns, title))
+    ]
+    h, w = sample.maps.shape[1:]
+    outline = "" if sample.outline is None else sheets.path_of(sample.outline)
+    return Shown(
+        apart + sample.number, title, [str(line) for line in about.get("lines") or []], sample.why,
+        sheets.picture_webp(sample.picture), (w, h), outline, maps,
+    )  # fmt: skip
 
 
 def dots(run: Mapping[str, Any]) -> list[Dots]:

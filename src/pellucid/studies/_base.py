@@ -37,6 +37,7 @@ class Study(Named, family="studies"):
     where: ClassVar[str] = ""  # in the paper: "Table 5"
     title: ClassVar[str] = ""  # what it compares
     claim: ClassVar[str] = ""  # what the paper says, in a sentence
+    kind: ClassVar[str] = "claim"  # of a paper; else erratum or open
     of: ClassVar[str] = ""  # the paper: a key of published.json's papers
     seen: ClassVar[str] = ""  # what is to be looked at besides, where the paper's claim is a picture
     worlds: ClassVar[Mapping[str, World]] = {}  # by scale
@@ -69,6 +70,10 @@ class Study(Named, family="studies"):
     def claims(self) -> Iterator[Claim]:
         """What the paper says."""
         raise NotImplementedError
+
+    def more(self, frame: Any) -> dict[str, Any]:
+        """What else is told of its rows."""
+        return {}
 
     def all_readings(self) -> list[Reading]:
         """Of every seed."""

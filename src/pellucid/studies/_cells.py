@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pellucid._version import __version__
 from pellucid.files import write_atomically
+from pellucid.studies._pictures import Asked, Drawn
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+    from pellucid.results.store import Store
     from pellucid.training import Fit
 
 COLUMNS = ["arm", "setting", "quantity", "sample", "value"]
@@ -32,6 +34,13 @@ class Lab:
     """The folder where cells leave what they found, shared by all studies."""
 
     out: Path
+
+    @cached_property
+    def store(self) -> "Store":
+        """Where the numbers of all networks are; what it knows of a part it reads once."""
+        from pellucid.results.store import Store
+
+        return Store(self.out)
 
     def fit(self, train: "Train") -> "Fit":
         """What a training gave, trained here where it is not there yet."""
@@ -67,7 +76,7 @@ class Cell:
         flat = [one for value in held for one in (value if isinstance(value, tuple) else (value,))]
         return tuple(one for one in flat if isinstance(one, Cell))
 
-    @property
+    @cached_property
     def alike(self) -> str:
         """What cells of the same price have in common."""
         raise NotImplementedError
@@ -87,6 +96,10 @@ class Cell:
     def told(self, lab: Lab) -> dict[str, Any]:
         """What its file says."""
         return json.loads(self.mark(lab).read_bytes())
+
+    def drawn(self) -> Iterator[Drawn]:
+        """The maps that can be shown of it, where there are any."""
+        yield from ()
 
     def quick(self) -> "Cell":
         """The same, as short as it can be: one step, one batch, few masks."""
@@ -112,7 +125,7 @@ class Train(Cell):
     recipe: str = "plain"
     seed: int = 0
 
-    @property
+    @cached_property
     def alike(self) -> str:
         return f"train {self.network} {self.data} {self.objective} {self.recipe}"
 
@@ -146,6 +159,15 @@ class Train(Cell):
 
 
 @dataclass(frozen=True)
+class Kept(Train):
+    """A training of which the weights of every epoch stay, for TracIn."""
+
+    @property
+    def keep(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
 class Measure(Cell):
     """A network, its maps on a data set, and their metrics: what `pl.evaluate` does, in the one store."""
 
@@ -158,7 +180,7 @@ class Measure(Cell):
     ask: str | None = None
     target: str = "label"
 
-    @property
+    @cached_property
     def alike(self) -> str:
         model = self.model if isinstance(self.model, str) else self.model.network
         return f"measure {model} {self.data} {self.explainers} {self.metrics} {self.ask}"
@@ -176,10 +198,13 @@ class Measure(Cell):
     def frame(self, lab: Lab) -> "pd.DataFrame":
         """A row a sample and number: explainer, ask, metric, sample, value."""
         from pellucid.results import Results
-        from pellucid.results.store import Store
 
-        rows: Any = Results.of(Store(lab.out), self.told(lab)["tasks"]).frame
+        rows: Any = Results.of(lab.store, self.told(lab)["tasks"]).frame
         return rows[["explainer", "ask", "metric", "sample", "value"]]
+
+    def drawn(self) -> Iterator[Drawn]:
+        for one in self.explainers:
+            yield Asked(self.data, self.model, one, self.ask, self.target)
 
     def quick(self) -> "Measure":
         from pellucid.explainers import Explainer
@@ -208,7 +233,7 @@ class Work(Cell):
 
     kind: ClassVar[str] = "work"
 
-    @property
+    @cached_property
     def alike(self) -> str:
         said = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "seed"}
         own = [f"{name}={value}" for name, value in said.items() if not isinstance(value, Cell | tuple)]

@@ -18,22 +18,13 @@ from typing import Any, ClassVar
 
 from pellucid.studies._base import Study
 from pellucid.studies._cells import Lab, Train, Work
-from pellucid.studies._worlds import TINY, World
+from pellucid.studies._pictures import Drawn, Seen, Shown
+from pellucid.studies._worlds import TINY, World, said
 
 WAYS: Mapping[str, str] = {  # arms and what they ask
     "original": "logit", "mean": "contrast:against=mean", "max": "contrast:against=max", "weighted": "contrast",
 }  # fmt: skip
 CAMS = ("hires-cam", "grad-cam", "xgrad-cam")  # LA, GC and XC of the paper
-
-
-def said(name: str, **knobs: Any) -> str:
-    """A text form, without the knobs that are none.
-
-    >>> said("grad-cam", layer="features.40", relu=None)
-    'grad-cam:layer=features.40'
-    """
-    own = ",".join(f"{knob}={value}" for knob, value in knobs.items() if value is not None)
-    return f"{name}:{own}" if own else name
 
 
 @dataclass(frozen=True)
@@ -45,7 +36,7 @@ class Alike(World):
 
     def cams(self, *names: str) -> dict[str, str]:
         """Text forms of the CAM family without a ReLU, and what the paper's rows are called."""
-        return {said(name, layer=self.layer, relu="false"): name for name in names}
+        return {said(name, layer=self.layer, relu=False): name for name in names}
 
 
 class OfContrast(Study):
@@ -104,6 +95,35 @@ class Rivals(Work):
                 images, asks = some.images[wanted], list(self.ways.values())
                 maps[wanted] = explain(model, images, self.explainer, asks, target=top[wanted]).maps.cpu()
             yield some.start, chances, maps
+
+    def drawn(self) -> Iterator[Drawn]:
+        for arm, ask in self.ways.items():
+            by = self.explainer.partition(":")[0]
+            yield OfRivals(self.data, self.model, by, self.explainer, ask, self.classes, arm=arm)
+
+
+@dataclass(frozen=True)
+class OfRivals(Drawn):
+    """The likeliest classes, asked one way."""
+
+    called: ClassVar[tuple[str, str]] = ("Ways to ask", "Classes")
+    scale: ClassVar[str] = "The maps of a picture's classes are divided by the strongest value of all of them."
+
+    explainer: str
+    ask: str
+    classes: int
+
+    @property
+    def each(self) -> int:
+        return self.classes
+
+    def maps(self, seen: Seen) -> Shown:
+        from pellucid.explanation import explain
+
+        top = seen.chances.topk(self.classes).indices
+        e = explain(seen.model, seen.images, self.explainer, self.ask, target=top)
+        captions = [[seen.says(i, c) for c in row] for i, row in enumerate(top.tolist())]
+        return Shown(e.maps, bool(e.signed), ("likeliest", "second", "third")[: self.classes], captions)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.studies._base import Study, ordered
 from pellucid.studies._cells import Cell, Lab, Measure, Train, brief
-from pellucid.studies._label_free import Beats
 from pellucid.studies._runner import described, picked
 
 if TYPE_CHECKING:
@@ -76,8 +75,6 @@ class Shortened:
             return self.cell(value)
         if isinstance(value, tuple):
             return tuple(self._swapped(name, one) for one in value)
-        if isinstance(value, Beats):  # of one kind there are as many as of the other
-            return replace(value, of=value.of and self.data(value.of, 4 if value.kind else 2), count=4)
         swap = {
             "data": self.data, "corpus": self.data, "asked": self.data, "recipe": self._recipe,
             "objective": self._objective, "objectives": self._objective,
@@ -85,14 +82,14 @@ class Shortened:
         }.get(name)  # fmt: skip
         return swap(value) if swap and isinstance(value, str) else value
 
-    def data(self, text: str, count: int = 2) -> str:
+    def data(self, text: str) -> str:
         """Its first records, in stand-ins of its files."""
         from pellucid.data import Dataset
 
         made = self._of(Dataset.make(text))
         self.words |= {word for name in made.class_names for word in name.split()}
         number = self.texts.setdefault(text, len(self.texts))  # so that what differs stays apart
-        return f"subset:first={count},seed={number}@{made}"
+        return f"subset:first=2,seed={number}@{made}"
 
     def _of(self, data: "Dataset") -> "Dataset":
         from pellucid.data import Dataset

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pellucid.studies._cells import Lab, Measure, Reading, Train, Work
+from pellucid.studies._pictures import Drawn
 from pellucid.studies._training import FEW, FEW_SMALL, FINE, SEVERAL
 from pellucid.studies._worlds import IMAGENET, SMALL, TINY, World
 
@@ -60,6 +61,9 @@ class OfSeveral(Work):
             if row["explainer"] != "none" and row["sample"] in several:
                 told = {"quantity": row["metric"], "sample": row["sample"], "value": row["value"]}
                 yield {"setting": row["explainer"], **told}
+
+    def drawn(self) -> Iterator[Drawn]:
+        return self.measured.drawn()
 
 
 @dataclass(frozen=True)

@@ -1,295 +1,53 @@
-"""What the studies of label-free explanations share: encoders, what is asked of them, and the three scales.
+"""The work of the studies of label-free explanations.
 
     Maps       is the representation moved most where the map is high?          rows: a picture
     Examples   do the examples that matter most show the same thing?            rows: a picture
     MapsAlike, ExamplesAlike      do encoders of other tasks agree?             a number a run, and rows of pictures
     UnitsAlike, Trend             do the units of a VAE share pixels, and more so as β grows?     a number a run
 
-At tiny the digits are those of scikit-learn, enlarged to 28 pixels; heartbeats are made from formulas, CIFAR-10 is
-little scenes, dSprites 492 sprites of 32 pixels, and trainings take a few epochs: maps and examples are those of
-encoders that have learned less. At small they are MNIST, ECG5000, CIFAR-10 and sprites, more briefly trained.
+Which encoders, of what data, is in `_benches.py`.
 """
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from pellucid.studies._cells import Cell, Lab, Train, Work
-from pellucid.studies._worlds import World
+from pellucid.studies._cells import Lab, Train, Work
+from pellucid.studies._pictures import Drawn, Seen, Shown
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from pellucid.training import Fit
-
 Row = Mapping[str, Any]
 PERCENTS, SHARES = (5, 10, 20, 50, 80, 100), (0.05, 0.1, 0.2, 0.5, 0.7, 1.0)
-EXPLAINERS = ("integrated-gradients", "gradient-shap:samples=5", "gradient", "random-map")
-CHUNK = 256  # pictures explained at a time
-
-
-# --- what is learned --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Beats:
-    """Heartbeats of a data set, or so many made from formulas; of both kinds, or normal or abnormal ones alone."""
-
-    of: str = ""
-    kind: str = ""
-    count: int = 0
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Kept(Train):
-    """A training of which the weights of every epoch stay, for TracIn."""
-
-    @property
-    def keep(self) -> bool:
-        return True
-
-
-@dataclass(frozen=True)
-class OfBeats(Cell):
-    """An autoencoder trained on heartbeats; the weights of every epoch stay."""
-
-    kind: ClassVar[str] = "train"
-
-    network: str
-    beats: Beats
-    objective: str
-    recipe: str
-    seed: int = 0
-
-    @property
-    def alike(self) -> str:
-        return f"train {self.network} {self.beats} {self.objective} {self.recipe}"
-
-    def folder(self, lab: Lab) -> Path:
-        return lab.out / "trained" / self.key
-
-    def run(self, lab: Lab) -> None:
-        import json
-
-        from pellucid.files import write_atomically
-        from pellucid.studies._beats import read
-        from pellucid.training import fit
-
-        data, out = read(self.beats), self.folder(lab)
-        made = fit(self.network, data, self.objective, self.recipe, seed=self.seed, out=out, keep=True)
-        told = {"cell": repr(self), "rows": made.rows, "epochs": len(made.rows)}
-        write_atomically(self.mark(lab), json.dumps(told).encode())
-
-    def quick(self) -> "OfBeats":
-        short = Train(self.network, "", self.objective, self.recipe).quick()
-        return replace(self, recipe=short.recipe)
-
-
-Learned = Train | OfBeats
-Data = str | Beats
-
-
-# --- worlds -----------------------------------------------------------------------------------------------------------
-
-TASKS = {
-    "reconstruction": "denoising:corruption=none", "denoising": "denoising",
-    "inpainting": "denoising:corruption=inpainting", "classification": "ce",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Where maps and examples of one encoder are checked. empty: what stands for replaced pixels."""
-
-    word: str
-    network: str
-    train: Data
-    objective: str
-    recipe: str
-    maps: Data  # what is explained
-    corpus: Data  # the training examples that are scored, of which `learned` knows, or the like of them
-    asked: Data
-    empty: str = "black"
-    influences: tuple[str, ...] = ("dknn", "simplex")
-    examples: Data = ""  # another training set for the check of examples
-
-    def learned(self, seed: int, examples: bool = False) -> Learned:
-        """Its encoder; without a loss of one example nobody needs the weights of all epochs."""
-        train = self.examples if examples and self.examples else self.train
-        if isinstance(train, Beats):
-            return OfBeats(self.network, train, self.objective, self.recipe, seed)
-        kept = Kept if len(self.influences) > 2 else Train
-        return kept(self.network, train, self.objective, self.recipe, seed)
-
-    def shifts(self, seed: int) -> list["Maps"]:
-        """How far the representation moves, by each explainer."""
-        learned = self.learned(seed)
-        return [Maps(learned, self.maps, one, self.empty, self.word) for one in EXPLAINERS]
-
-    def rates(self, seed: int) -> list["Examples"]:
-        """What the examples show, by each influence."""
-        learned = self.learned(seed, examples=True)
-        return [Examples(learned, self.corpus, self.asked, one, self.word) for one in self.influences]
-
-
-def word(data: str) -> str:
-    """The data set that a text form is of.
-
-    >>> word("subset:hold=0.25@digits"), word("mnist:split=test")
-    ('digits', 'mnist')
-    """
-    return data.rpartition("@")[2].partition(":")[0]
-
-
-def tasks(scale: str) -> tuple[str, ...]:
-    """Of the pretext tasks; capsules are for the larger scales."""
-    return (*TASKS, "scae") if scale != "tiny" else tuple(TASKS)
-
-
-def task(world: World, name: str, seed: int) -> Train:
-    """An encoder that has learned by a pretext task."""
-    if name == "scae":
-        return Train("pellucid:scae", world.train, "scae", "scae-mnist", seed)
-    network = "pellucid:conv-classifier" if name == "classification" else world.network
-    return Kept(network, world.train, TASKS[name], world.recipe, seed)
-
-
-def _digits(world: World, influences: tuple[str, ...], corpus: str) -> Bench:
-    return Bench(
-        word(world.train), world.network, world.train, "denoising", world.recipe,
-        world.maps, corpus, world.maps, influences=influences,
-    )  # fmt: skip
-
-
-ADAM = "optimiser=adam,lr=0.003,decay=0.00001,schedule=constant"
-REST, HELD = "subset:hold=0.25,part=rest@digits", "subset:hold=0.25,part=held@digits"
-DIGITS = {
-    "tiny": World(
-        train=REST, test=HELD, maps=f"subset:balanced=100@{HELD}", network="pellucid:conv-autoencoder",
-        recipe=f'plain:batch=48,transform="plain:size=28",{ADAM},epochs=8',
-    ),
-    "small": World(
-        train="mnist", test="mnist:split=test", maps="subset:balanced=1000@mnist:split=test",
-        network="pellucid:conv-autoencoder", recipe="relf-mnist:epochs=15",
-    ),
-    "paper": World(
-        train="mnist", test="mnist:split=test", maps="subset:shots=100,pick=first@mnist:split=test",
-        network="pellucid:conv-autoencoder", recipe="relf-mnist",
-    ),
-}  # fmt: skip
-CORPUS = {"tiny": f"subset:balanced=200@{REST}"} | dict.fromkeys(
-    ("small", "paper"), "subset:shots=100,pick=first@mnist"
-)
-ALL_FOUR = ("influence-function", "tracin:every=3", "simplex", "dknn")
-PUBLISHED = ("influence-function:protocol=published", "tracin:every=10", "simplex:protocol=published", "dknn")
-INFLUENCES = {"tiny": ALL_FOUR, "small": ("influence-function", "tracin:every=5", "simplex", "dknn"),
-              "paper": PUBLISHED}  # fmt: skip
-WHOLE = "ecg5000:split=all,binary=true"
-LEARNED_BEATS, OTHER_BEATS = "subset:hold=0.2,part=rest@", "subset:hold=0.2,part=held@"
-BEATS = {
-    "tiny": Bench(
-        "beats", "pellucid:lstm-autoencoder:latent=8,length=32", Beats(kind="normal", count=320),
-        "denoising:corruption=none,loss=l1", f"plain:batch=20,transform=plain,{ADAM},epochs=12",
-        Beats(kind="abnormal", count=128, seed=1), Beats(count=120), Beats(count=60, seed=1), "normal", ALL_FOUR,
-        examples=Beats(count=240),
-    )
-} | {
-    scale: Bench(
-        "ecg5000", "pellucid:lstm-autoencoder", Beats(WHOLE, "normal"), "denoising:corruption=none,loss=l1", recipe,
-        Beats(WHOLE, "abnormal"), Beats(f"subset:balanced=1000@{LEARNED_BEATS}{WHOLE}"),
-        Beats(f"{OTHER_BEATS}{WHOLE}"), "normal", INFLUENCES[scale], examples=Beats(f"{LEARNED_BEATS}{WHOLE}"),
-    )
-    for scale, recipe in (("small", "relf-ecg:epochs=30"), ("paper", "relf-ecg"))
-}  # fmt: skip
-LITTLE = "scenes:classes=6,size=16"
-PICTURES = {
-    "tiny": Bench(
-        "scenes", "pellucid:simclr:hidden=128,out=32", f"{LITTLE},length=192", "infonce",
-        "plain:batch=48,transform=simclr:size=16,optimiser=adam,lr=0.001,decay=0.000001,schedule=cosine,epochs=4",
-        f"{LITTLE},length=48,seed=1", f"{LITTLE},length=120,seed=2", f"{LITTLE},length=48,seed=1", "blur",
-        ("dknn", "simplex:protocol=published"),
-    )
-} | {
-    scale: Bench(
-        "cifar10", "pellucid:simclr", data, "infonce", recipe, maps,
-        "subset:balanced=1000,seed=1@cifar10", "subset:balanced=1000@cifar10:split=test", "blur",
-        ("dknn", "simplex:protocol=published"),
-    )
-    for scale, data, recipe, maps in (
-        ("small", "subset:balanced=5000@cifar10", "relf-simclr:epochs=20", "subset:balanced=500@cifar10:split=test"),
-        ("paper", "cifar10", "relf-simclr", "cifar10:split=test"),
-    )
-}  # fmt: skip
-
-
-def benches(scale: str) -> tuple[Bench, Bench, Bench]:
-    """Of digits, of heartbeats, of pictures: a, b and c of the paper's figures."""
-    return _digits(DIGITS[scale], INFLUENCES[scale], CORPUS[scale]), BEATS[scale], PICTURES[scale]
-
-
 BETAS, LOSSES = (1, 5, 10), ("beta-vae", "tc-vae")
-VAES = {  # network, training set, recipe, what is explained
-    "tiny": (
-        ("pellucid:conv-vae", "subset:every=3@digits",
-         f'plain:batch=24,transform="plain:size=32",{ADAM},epochs=6', f"subset:balanced=100@{HELD}"),
-        ("pellucid:conv-vae:latent=6", "subset:every=1501@sprites",
-         f'plain:batch=24,transform="plain:size=32",{ADAM},epochs=8', "subset:every=7351@sprites"),
-    ),
-    "small": (
-        ("pellucid:conv-vae", "mnist", "relf-mnist:epochs=10,transform=plain:size=32",
-         "subset:balanced=1000@mnist:split=test"),
-        ("pellucid:conv-vae:latent=6,size=64", "subset:every=37@sprites", "relf-mnist:epochs=10,batch=100",
-         "subset:every=737@sprites"),
-    ),
-    "paper": (
-        ("pellucid:conv-vae", "mnist", "relf-mnist:transform=plain:size=32", "mnist:split=test"),
-        ("pellucid:conv-vae:latent=6,size=64", "subset:hold=0.1,part=rest@dsprites", "relf-mnist:batch=500",
-         "subset:hold=0.1,part=held@dsprites"),
-    ),
-}  # fmt: skip
-
-
-def vae(scale: str, which: int, loss: str, beta: int, seed: int) -> tuple[Train, str]:
-    """A VAE of the grid, of digits (0) or of sprites (1), and what is explained."""
-    network, data, recipe, maps = VAES[scale][which]
-    return Train(network, data, f"{loss}:beta={beta}", recipe, seed), maps
-
-
-def grid(scale: str, seed: int) -> tuple["UnitsAlike", ...]:
-    """All VAEs of a seed."""
-    return tuple(
-        UnitsAlike(*vae(scale, which, loss, beta, seed), loss, beta)
-        for which in (0, 1) for loss in LOSSES for beta in BETAS
-    )  # fmt: skip
+CHUNK = 256  # pictures explained at a time
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def seen(data: Data, model: "nn.Module") -> "tuple[Tensor, Tensor]":
+def seen(data: str, model: "nn.Module") -> "tuple[Tensor, Tensor]":
     """Inputs as the model wants them, and labels."""
     from pellucid.engine._influence import samples_of
     from pellucid.networks._load import own_transform
-    from pellucid.studies._beats import read
 
-    return samples_of(read(data) if isinstance(data, Beats) else data, own_transform(model), "data").read()
-
-
-def opened(of: Learned, lab: Lab) -> "Fit":
-    """What a training gave, of either kind."""
-    return lab.fit(cast(Train, of))
+    return samples_of(data, own_transform(model), "data").read()
 
 
-def encoder(of: Learned, lab: Lab) -> "tuple[nn.Module, nn.Module]":
-    """The whole network, and what of it represents: of a classifier all but its last layer."""
+def encoder(of: Train, lab: Lab) -> "tuple[nn.Module, nn.Module]":
+    """The whole network, and what of it represents."""
+    model = lab.model(of)
+    return model, representing(model)
+
+
+def representing(model: "nn.Module") -> "nn.Module":
+    """What of a network represents: of a classifier all but its last layer."""
     from pellucid.networks._base import Learner
 
-    model = opened(of, lab).model
-    return model, model if isinstance(model, Learner) else cast(Any, model).encoder
+    return model if isinstance(model, Learner) else cast(Any, model).encoder
 
 
 def maps_of(net: "nn.Module", x: "Tensor", explainer: Any, ask: Any = "similarity", **options: Any) -> Iterator[Any]:
@@ -317,6 +75,15 @@ def _from_black(text: str, baseline: Any = "black") -> Any:
     return made.but(baseline=baseline) if hasattr(made, "baseline") else made
 
 
+def word(data: str) -> str:
+    """The data set that a text form is of.
+
+    >>> word("subset:hold=0.25@digits"), word("mnist:split=test")
+    ('digits', 'mnist')
+    """
+    return data.rpartition("@")[2].partition(":")[0]
+
+
 # --- work -------------------------------------------------------------------------------------------------------------
 
 
@@ -324,8 +91,8 @@ def _from_black(text: str, baseline: Any = "black") -> Any:
 class Maps(Work):
     """How far the representation moves without the pixels of a map, in units of what it moves without any pixel."""
 
-    model: Learned
-    data: Data
+    model: Train
+    data: str
     explainer: str
     empty: str = "black"
     word: str = ""
@@ -340,7 +107,7 @@ class Maps(Work):
         axis = 2 if x.ndim == 3 else None  # series have time first
         baseline, into, how = self._empty(lab, whole)
         explainer, moved = _from_black(self.explainer, baseline), []
-        every = maps_of(net, x, explainer, seed=self.model.seed, channels=axis)
+        every = maps_of(self.explained(net), x, explainer, seed=self.model.seed, channels=axis)
         for some, e in zip(x.split(CHUNK), every, strict=True):
             scores = [measure(net, some, e, _shift(percent, into, how), channels=axis) for percent in PERCENTS]
             moved.append(torch.stack(scores, 1))
@@ -352,11 +119,14 @@ class Maps(Work):
                 yield {"arm": name_of(self.explainer), "setting": self.word,
                        "quantity": f"latent-shift:percent={percent}", "sample": i, "value": value}  # fmt: skip
 
+    def explained(self, net: "nn.Module") -> "nn.Module":
+        """What is asked for the maps."""
+        return net
+
     def _empty(self, lab: Lab, whole: "nn.Module") -> tuple[Any, Any, str]:
         """Where paths begin, what replaces pixels, and by whose protocol: a blur of 21 pixels is the published one."""
         if self.empty == "normal":
-            assert isinstance(self.model, OfBeats)
-            mean = seen(self.model.beats, whole)[0].mean(0)  # [t, c]
+            mean = seen(self.model.data, whole)[0].mean(0)  # [t, c]
             return mean, mean.T, "sound"
         return ("blur", "blur", "published") if self.empty == "blur" else ("black", "zeros", "sound")
 
@@ -371,19 +141,25 @@ def _shift(percent: float, into: Any, how: Any) -> Any:
 class Examples(Work):
     """How many of the examples that matter most, and least, have the label of the picture asked about."""
 
-    model: Learned
-    corpus: Data
-    asked: Data
+    model: Train
+    corpus: str
+    asked: str
     influence: str
     word: str = ""
 
-    def rows(self, lab: Lab) -> Iterator[Row]:
+    def scores(self, lab: Lab) -> "tuple[Tensor, Tensor, Tensor]":
+        """[asked, corpus], and the labels of both."""
         from pellucid.engine import influence
-        from pellucid.metrics import SimilarityRate
 
-        fit = opened(self.model, lab)
+        fit = lab.fit(self.model)
         (x, of_x), (y, of_y) = (seen(data, fit.model) for data in (self.corpus, self.asked))
         w = influence(cast(Any, fit), (x, of_x), (y, of_y), self.influence, seed=self.model.seed)
+        return w, of_y, of_x
+
+    def rows(self, lab: Lab) -> Iterator[Row]:
+        from pellucid.metrics import SimilarityRate
+
+        w, of_y, of_x = self.scores(lab)
         for side in ("most", "least"):
             for share in SHARES:
                 rate = SimilarityRate(share=share, side=cast(Any, side))(w, of_y, of_x)
@@ -418,6 +194,24 @@ class MapsAlike(Work):
         for i, value in enumerate(off_diagonal(1 - agreement(found, by="pearson")).tolist()):
             yield {"arm": "any two tasks", "setting": at, "quantity": "other-map", "sample": i, "value": value}
 
+    def drawn(self) -> Iterator[Drawn]:
+        for task, model in zip(self.tasks, self.models, strict=True):
+            yield OfTask(self.data, model, name_of(self.explainer), self.explainer, arm=task)
+
+
+@dataclass(frozen=True)
+class OfTask(Drawn):
+    """What an encoder looks at."""
+
+    called: ClassVar[tuple[str, str]] = ("Tasks", "Explainers")
+
+    explainer: str
+
+    def maps(self, seen: Seen) -> Shown:
+        net, explainer = representing(seen.model), _from_black(self.explainer)
+        e = next(maps_of(net, seen.images, explainer, seed=self.of.seed))
+        return Shown(e.maps.abs()[:, None], False)
+
 
 def pairs(matrix: "Tensor", tasks: tuple[str, ...], setting: str, arm: str, more: str = "") -> Iterator[Row]:
     """A row for every two tasks, and their mean twice: as the table has it, and as an arm beside others."""
@@ -449,6 +243,10 @@ class ExamplesAlike(Work):
     asked: str
     influence: str = "dknn"
 
+    def inputs(self, data: str, model: "nn.Module") -> "tuple[Tensor, Tensor]":
+        """What an encoder is given, and labels."""
+        return seen(data, model)
+
     def rows(self, lab: Lab) -> Iterator[Row]:
         import torch
 
@@ -457,7 +255,7 @@ class ExamplesAlike(Work):
         found = {}
         for name, cell in zip(self.tasks, self.models, strict=True):
             whole, net = encoder(cell, lab)
-            train, asked = (seen(data, whole) for data in (self.corpus, self.asked))
+            train, asked = (self.inputs(data, whole) for data in (self.corpus, self.asked))
             found[name] = influence(net, train, asked, self.influence, seed=cell.seed)
         at = word(self.asked)
         matrix = agreement(found, by="pearson", pooled=True)
@@ -466,18 +264,6 @@ class ExamplesAlike(Work):
         others = torch.stack([(a != b).double() for a, b in combinations(first, 2)]).mean(0)
         for i, value in enumerate(others.tolist()):
             yield {"arm": "any two tasks", "setting": at, "quantity": "other-example", "sample": i, "value": value}
-
-
-def maps_alike(world: World, scale: str, seed: int, explainer: str) -> MapsAlike:
-    """Of all tasks of a scale."""
-    names = tasks(scale)
-    return MapsAlike(tuple(task(world, name, seed) for name in names), names, world.maps, explainer)
-
-
-def examples_alike(world: World, scale: str, seed: int) -> ExamplesAlike:
-    """Of all tasks of a scale."""
-    names = tasks(scale)
-    return ExamplesAlike(tuple(task(world, name, seed) for name in names), names, CORPUS[scale], world.maps)
 
 
 @dataclass(frozen=True)
@@ -498,18 +284,39 @@ class UnitsAlike(Work):
         yield {"arm": self.loss, "setting": f"{word(self.data)} · beta {self.beta}",
                "quantity": UNITS, "value": maps.value("pearson")}  # fmt: skip
 
+    def drawn(self) -> Iterator[Drawn]:
+        yield OfUnits(self.data, self.model, "gradient-shap", arm=f"{self.loss}, β = {self.beta}")
+
 
 UNITS = "latent-agreement:explainer=gradient-shap"
 
 
 def unit_maps(model: Train, data: str, lab: Lab) -> Iterator[Any]:
     """Explanations of every unit, [n, d, h, w]."""
+    net = lab.model(model)
+    yield from by_unit(net, seen(data, net)[0], model.seed)
+
+
+def by_unit(net: "nn.Module", x: "Tensor", seed: int) -> Iterator[Any]:
+    """The same of some pictures."""
     from pellucid.questions import Unit
 
-    net = opened(model, lab).model
-    x, _ = seen(data, net)
     units = [Unit(index=j) for j in range(cast(Any, net)(x[:1]).shape[1])]
-    return maps_of(net, x, _from_black("gradient-shap:samples=5"), units, seed=model.seed)
+    return maps_of(net, x, _from_black("gradient-shap:samples=5"), units, seed=seed)
+
+
+@dataclass(frozen=True)
+class OfUnits(Drawn):
+    """What every unit of a code looks at, on two pictures of a class each."""
+
+    called: ClassVar[tuple[str, str]] = ("Networks", "Units")
+    pairs: ClassVar[bool] = True
+    scale: ClassVar[str] = "The maps of a network are divided by the strongest value of all of them."
+
+    def maps(self, seen: Seen) -> Shown:
+        e = next(by_unit(seen.model, seen.images, self.of.seed))
+        captions = [[f"value {value:.2f}".replace("-", "−") for value in row] for row in e.value.tolist()]
+        return Shown(e.maps.abs(), False, [f"unit {j}" for j in range(e.maps.shape[1])], captions, whole=True)
 
 
 @dataclass(frozen=True)
@@ -583,7 +390,7 @@ class Units(Work):
         from pellucid.maths.pooled import off_diagonal
 
         maps = torch.cat([e.maps.abs() for e in unit_maps(self.model, self.data, lab)])
-        _, labels = seen(self.data, opened(self.model, lab).model)
+        _, labels = seen(self.data, lab.model(self.model))
         alive = maps.flatten(2).amax((0, 2)) > 0
         swings = swing(maps.flatten(2).sum(2)[:, alive], labels) if alive.any() else []
         yield from self._written("swing", swings)
@@ -594,6 +401,9 @@ class Units(Work):
     def _written(self, quantity: str, values: list[float]) -> Iterator[Row]:
         for i, value in enumerate(values or [math.nan]):
             yield {"arm": self.loss, "setting": word(self.data), "quantity": quantity, "sample": i, "value": value}
+
+    def drawn(self) -> Iterator[Drawn]:
+        yield OfUnits(self.data, self.model, "gradient-shap", arm=self.loss)
 
 
 def swing(mass: "Tensor", labels: "Tensor") -> list[float]:

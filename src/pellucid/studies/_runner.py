@@ -85,12 +85,10 @@ def picked(cells: Sequence[Cell], only: str) -> list[Cell]:
     return found
 
 
-def prices(studies: Sequence[Study], out: str | Path | None = None) -> list[tuple[Cell, bool, float]]:
-    """Every cell, whether it is done, and the seconds it costs, as measured here or when the studies were made."""
-    lab = None if out is None else Lab(Path(out))
+def prices(cells: Sequence[Cell], lab: Lab | None = None) -> list[float]:
+    """The seconds that cells cost, as measured here or when the studies were made."""
     known = _known(lab)
-    cells = ordered(cell for study in studies for cell in study.cells())
-    return [(cell, lab is not None and cell.done(lab), _price(cell, known)) for cell in cells]
+    return [_price(cell, known) for cell in cells]
 
 
 # --- time -------------------------------------------------------------------------------------------------------------

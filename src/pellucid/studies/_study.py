@@ -14,9 +14,10 @@ from typing import Any
 from pellucid._version import __version__
 from pellucid.errors import BadFile
 from pellucid.files import write_atomically
-from pellucid.studies._base import Study
-from pellucid.studies._cells import Lab, Measure, Train
+from pellucid.studies._base import Study, ordered
+from pellucid.studies._cells import Cell, Lab, Measure, Reading, Train
 from pellucid.studies._claims import Outcome, Verdict, interval, overall, verdicts
+from pellucid.studies._pictures import keep
 from pellucid.studies._runner import Progress, prices, work
 
 FILE, ROWS = "study.json", "rows.parquet"
@@ -91,13 +92,15 @@ def found(study: Study, out: str | Path) -> Found:
     import pandas as pd
 
     lab = Lab(Path(out))
-    missing = [one for one in study.cells() if not one.done(lab)]
+    readings = study.all_readings()
+    cells = ordered(one.cell for one in readings)
+    missing = [one for one in cells if not one.done(lab)]
     if missing:
         raise BadFile(f"{len(missing)} cells of {study} are not done in {out}; run it: {command(study, lab.out)}.")
-    frame = pd.concat([one.frame(lab) for one in study.all_readings()], ignore_index=True)
+    frame = pd.concat([one.frame(lab) for one in readings], ignore_index=True)
     frame = frame.drop_duplicates(["arm", "setting", "quantity", "seed", "sample"], ignore_index=True)
     result = Found(study, frame, lab.out / "studies" / folder_of(study))
-    _write(result, lab)
+    _write(result, cells, lab, [one for one in readings if one.seed == 0])
     return result
 
 
@@ -112,8 +115,8 @@ def command(study: Study, out: Path) -> str:
     return shlex.join(["pellucid", "study", "run", study.name, "--scale", study.scale, *seeds, "-o", str(out)])
 
 
-def _write(result: Found, lab: Lab) -> None:
-    """Rows and verdicts, from which its page is made."""
+def _write(result: Found, cells: Sequence[Cell], lab: Lab, first: Sequence[Reading]) -> None:
+    """Rows and verdicts, and the pictures of the first seed, from which its page is made."""
     import io
 
     from pellucid.results.plain import as_text
@@ -123,9 +126,8 @@ def _write(result: Found, lab: Lab) -> None:
     table = io.BytesIO()
     result.frame.to_parquet(table, index=False)
     write_atomically(result.folder / ROWS, table.getvalue())
-    cells = prices([study], lab.out)
-    trained = [cell for cell, _, _ in cells if isinstance(cell, Train)]
-    measured = [cell for cell, _, _ in cells if isinstance(cell, Measure)]
+    trained = [cell for cell in cells if isinstance(cell, Train)]
+    measured = [cell for cell in cells if isinstance(cell, Measure)]
     record = {
         "study": str(study), "name": study.name, "scale": study.scale, "seeds": study.runs, "title": study.title,
         "where": study.where, "claim": study.claim, "paper": study.paper, "of": study.of, "seen": study.seen,
@@ -134,7 +136,17 @@ def _write(result: Found, lab: Lab) -> None:
         "world": {n: str(v) for n, v in asdict(study.world).items() if v},
         "cells": {"trained": len(trained), "measured": len(measured), "all": len(cells)},
         "objectives": sorted({cell.objective for cell in trained}),
-        "seconds": sum(seconds for _, _, seconds in cells), "version": __version__,
-        "command": command(study, lab.out),
+        "seconds": sum(prices(cells, lab)), "version": __version__,
+        "command": command(study, lab.out), **keep(first, lab, result.folder, _before(result.folder)),
     }  # fmt: skip
     write_atomically(result.folder / FILE, as_text(record).encode())
+
+
+def _before(folder: Path) -> dict[str, Any]:
+    """What was written when the study was told the last time; nothing where that cannot be read."""
+    from pellucid.report.facts import read_json
+
+    try:
+        return read_json(folder / FILE)
+    except BadFile:
+        return {}

@@ -32,12 +32,11 @@ class World:
         return replace(self, **changes)
 
     def objective(self, arm: str, **knobs: Any) -> str:
-        """An arm's text form: ce, cgc, gcc, or lico with its knobs."""
+        """An arm's text form with knobs: ce, cgc, gcc, or lico."""
         if arm in ARMS:
-            said = {"text": self.text} | dict(ARMS[arm]) | knobs
-            said |= {} if self.protocol == "sound" else {"protocol": self.protocol}
-            return "lico:" + ",".join(f"{name}={_written(value)}" for name, value in said.items())
-        return self.objectives.get(arm, arm)
+            protocol = {} if self.protocol == "sound" else {"protocol": self.protocol}
+            return said("lico", **{"text": self.text} | dict(ARMS[arm]) | knobs | protocol)
+        return varied(self.objectives.get(arm, arm), knobs)
 
     def trained(self, arm: str, seed: int, **knobs: Any) -> Train:
         """A network trained towards an arm."""
@@ -56,8 +55,26 @@ class World:
             yield Reading(Measure(model, self.maps, explainers, metrics, ask), seed, arm, setting, names)
 
 
-def _written(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def varied(form: str, knobs: Mapping[str, Any]) -> str:
+    """An objective with other knobs.
+
+    >>> varied("cgc:weight=0.1", {"coin": True}), varied("ce", {})
+    ('cgc:weight=0.1,coin=true', 'ce')
+    """
+    from pellucid.objectives import Objective
+
+    return str(Objective.make(form).but(**knobs)) if knobs else form
+
+
+def said(name: str, **knobs: Any) -> str:
+    """A text form, without the knobs that are none.
+
+    >>> said("grad-cam", layer="features.40", relu=False, rows=None)
+    'grad-cam:layer=features.40,relu=false'
+    """
+    written = {knob: str(one).lower() if isinstance(one, bool) else one for knob, one in knobs.items()}
+    own = ",".join(f"{knob}={one}" for knob, one in written.items() if one is not None)
+    return f"{name}:{own}" if own else name
 
 
 SCENES = "scenes:classes=6,size=32,correlation=0.8"

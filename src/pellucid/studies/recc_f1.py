@@ -26,8 +26,8 @@ from pellucid.studies._contrast import (
     WAYS,
     Alike,
     OfContrast,
-    said,
 )
+from pellucid.studies._worlds import said
 
 CHANGES = ("accuracy", None, "logit")  # none: of the probability
 

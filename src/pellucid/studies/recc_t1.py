@@ -18,7 +18,8 @@ from itertools import product
 
 from pellucid.studies._cells import Measure, Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._contrast import BESIDE, BIRDS, CAMS, SMALL_PICTURES, OfContrast, said
+from pellucid.studies._contrast import BESIDE, BIRDS, CAMS, SMALL_PICTURES, OfContrast
+from pellucid.studies._worlds import said
 
 METRIC, INTACT = "relative-probability", "random-map"  # of a map without negatives nothing is removed
 KEEP, OF, BASELINE = (None, "negative"), (None, "second"), (None, "zeros", "mean")

@@ -15,7 +15,8 @@ from itertools import product
 
 from pellucid.studies._cells import Measure, Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._contrast import BESIDE, BIRDS, SMALL_PICTURES, THINGS, OfContrast, said
+from pellucid.studies._contrast import BESIDE, BIRDS, SMALL_PICTURES, THINGS, OfContrast
+from pellucid.studies._worlds import said
 
 METRIC, CAM = "relative-probability", "grad-cam"
 KEEP, BASELINE = (None, "negative"), (None, "zeros", "mean")

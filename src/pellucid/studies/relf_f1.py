@@ -14,9 +14,10 @@ latent-shift:percent=5 (digits): integrated-gradients > random-map
 from collections.abc import Iterator
 
 from pellucid.studies._base import Study
+from pellucid.studies._benches import DIGITS, benches
 from pellucid.studies._cells import Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._label_free import DIGITS, PERCENTS, benches
+from pellucid.studies._label_free import PERCENTS
 
 
 class RelfF1(Study, name="relf-f1", paper="doi:10.5281/zenodo.8173656"):

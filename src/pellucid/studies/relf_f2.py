@@ -13,9 +13,10 @@ similarity-rate:share=0.05 (digits · influence-function): most > least
 from collections.abc import Iterator
 
 from pellucid.studies._base import Study
+from pellucid.studies._benches import DIGITS, benches
 from pellucid.studies._cells import Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._label_free import DIGITS, SHARES, benches, name_of
+from pellucid.studies._label_free import SHARES, name_of
 
 
 class RelfF2(Study, name="relf-f2", paper="doi:10.5281/zenodo.8173656"):

@@ -12,9 +12,10 @@ other-example (digits): any two tasks > 0.5
 from collections.abc import Iterator
 
 from pellucid.studies._base import Study
+from pellucid.studies._benches import DIGITS, examples_alike, maps_alike
 from pellucid.studies._cells import Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._label_free import DIGITS, examples_alike, maps_alike, word
+from pellucid.studies._label_free import word
 
 
 class RelfF3(Study, name="relf-f3", paper="doi:10.5281/zenodo.8173656"):

@@ -13,9 +13,10 @@ swing (digits): tc-vae > 0.5
 from collections.abc import Iterator
 
 from pellucid.studies._base import Study
+from pellucid.studies._benches import DIGITS, VAES, vae
 from pellucid.studies._cells import Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._label_free import DIGITS, VAES, Units, vae, word
+from pellucid.studies._label_free import Units, word
 
 SHOWN = ((0, "tc-vae", 10), (1, "beta-vae", 5))
 

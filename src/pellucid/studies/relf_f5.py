@@ -12,9 +12,10 @@ rise: mean of the four > -0.07
 from collections.abc import Iterator
 
 from pellucid.studies._base import Study
+from pellucid.studies._benches import DIGITS, VAES, grid
 from pellucid.studies._cells import Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._label_free import DIGITS, LOSSES, VAES, Trend, grid, word
+from pellucid.studies._label_free import LOSSES, Trend, word
 
 
 class RelfF5(Study, name="relf-f5", paper="doi:10.5281/zenodo.8173656"):

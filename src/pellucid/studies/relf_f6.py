@@ -14,9 +14,10 @@ apart (scenes): gradient > integrated-gradients
 from collections.abc import Iterator
 
 from pellucid.studies._base import Study
+from pellucid.studies._benches import DIGITS, PICTURES
 from pellucid.studies._cells import Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._label_free import DIGITS, PICTURES, Apart
+from pellucid.studies._label_free import Apart
 
 OTHER = 100  # between the seeds of two trainings
 

@@ -12,9 +12,10 @@ one-shape (scenes): dknn > 0.88
 from collections.abc import Iterator
 
 from pellucid.studies._base import Study
+from pellucid.studies._benches import DIGITS, PICTURES
 from pellucid.studies._cells import Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._label_free import DIGITS, PICTURES, Apart, name_of
+from pellucid.studies._label_free import Apart, name_of
 
 OTHER = 100  # between the seeds of two trainings
 

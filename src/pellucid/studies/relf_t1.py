@@ -13,9 +13,10 @@ pearson (gradient-shap · digits): mean of the six ≈ 0.4
 from collections.abc import Iterator
 
 from pellucid.studies._base import Study
+from pellucid.studies._benches import DIGITS, maps_alike, tasks
 from pellucid.studies._cells import Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._label_free import DIGITS, maps_alike, mean_of, tasks, word
+from pellucid.studies._label_free import mean_of, word
 
 EXPLAINERS = {"gradient-shap:samples=5": "gradient-shap", "integrated-gradients": "integrated-gradients"}
 

@@ -14,9 +14,10 @@ pearson (digits): maps > examples
 from collections.abc import Iterator
 
 from pellucid.studies._base import Study
+from pellucid.studies._benches import DIGITS, examples_alike, maps_alike, tasks
 from pellucid.studies._cells import Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._label_free import DIGITS, examples_alike, maps_alike, mean_of, tasks, word
+from pellucid.studies._label_free import mean_of, word
 
 
 class RelfT2(Study, name="relf-t2", paper="doi:10.5281/zenodo.8173656"):

@@ -13,9 +13,10 @@ log2-seconds (digits): example consistency > feature consistency
 from collections.abc import Iterator
 
 from pellucid.studies._base import Study
+from pellucid.studies._benches import DIGITS, benches, examples_alike, grid, maps_alike
 from pellucid.studies._cells import Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._label_free import DIGITS, Cost, benches, examples_alike, grid, maps_alike
+from pellucid.studies._label_free import Cost
 
 
 class RelfT3(Study, name="relf-t3", paper="doi:10.5281/zenodo.8173656"):

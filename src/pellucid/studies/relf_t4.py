@@ -14,9 +14,10 @@ latent-agreement:explainer=gradient-shap (all VAEs): beta 10 > beta 1
 from collections.abc import Iterator
 
 from pellucid.studies._base import Study
+from pellucid.studies._benches import DIGITS, VAES, grid
 from pellucid.studies._cells import Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._label_free import DIGITS, UNITS, VAES, Trend, grid, word
+from pellucid.studies._label_free import UNITS, Trend, word
 
 
 class RelfT4(Study, name="relf-t4", paper="doi:10.5281/zenodo.8173656"):

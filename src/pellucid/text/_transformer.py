@@ -13,8 +13,9 @@ Pool = Callable[[Tensor, Tensor], Tensor]
 
 
 class Bidirectional(Tower):
-    """Every position sees every other of its text, none sees a pad. Outputs are projected where there is a
-    projection; a text's vector is the mean over its positions unless told otherwise."""
+    """Every position sees every other of its text, none sees a pad; where it is `causal`, none sees what comes after.
+    Outputs are projected where there is a projection; a text's vector is the mean over its positions unless told
+    otherwise."""
 
     def __init__(
         self, model: Any, tokenizer: Any, specials: tuple[tuple[int, ...], tuple[int, ...]], pad: int = 0
@@ -40,8 +41,11 @@ class Bidirectional(Tower):
         return self.table(ids.to(self.table.weight.device))
 
     def read(self, embeddings: Float[Tensor, "u l width"], lengths: Int[Tensor, "u"]) -> Float[Tensor, "u l out"]:
-        mask = inside_of(lengths, embeddings.shape[1]).to(embeddings.device)
-        hidden = self.model(inputs_embeds=embeddings, attention_mask=mask.long()).last_hidden_state
+        mask: Tensor = inside_of(lengths, embeddings.shape[1]).to(embeddings.device).long()
+        if self.causal:
+            seen = mask[:, None, None].bool() & torch.ones_like(mask[0].expand(len(mask[0]), -1)).tril().bool()
+            mask = torch.zeros_like(seen, dtype=embeddings.dtype).masked_fill(~seen, torch.finfo(embeddings.dtype).min)
+        hidden = self.model(inputs_embeds=embeddings, attention_mask=mask).last_hidden_state
         return self.projection(hidden)
 
     def pool(self, outputs: Float[Tensor, "u l out"], lengths: Int[Tensor, "u"]) -> Float[Tensor, "u out"]:

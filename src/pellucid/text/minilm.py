@@ -3,7 +3,8 @@
     out = BERT(texts),   text = mean of out over the positions of the text
 
 all-MiniLM-L6-v2: six layers, 384 wide, trained on pairs of sentences that belong together. Its vectors tell which words
-mean the like, and know nothing of pictures. Bidirectional: every position sees the whole text.
+mean the like, and know nothing of pictures. Bidirectional: every position sees the whole text. `causal=true` hides from
+it what comes after: so it was never trained, and it is there to ask what LICO owes to contexts that see the class.
 
 >>> masked_mean(torch.tensor([[[1.0, 0.0], [0.0, 1.0], [7.0, 7.0]]]), torch.tensor([2])).tolist()
 [[0.5, 0.5]]
@@ -36,13 +37,15 @@ class MiniLM(Encoder, name="minilm", paper="arXiv:2002.10957"):
   year      = {2020},
 }"""
 
+    causal: bool = False
+
     def build(self) -> Tower:
         folder = checked(home())
         transformers = need("transformers", "text", "the text encoder minilm")
         model = fetched(transformers.AutoModel.from_pretrained, str(folder), "the encoder minilm")
         words = tokenizer(str(folder), "the encoder minilm")
         tower = Bidirectional(model, Ids(words), specials_of(words), words.pad_token_id)
-        tower.limit = LIMIT
+        tower.limit, tower.causal = LIMIT, self.causal
         return tower
 
 

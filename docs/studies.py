@@ -1,0 +1,51 @@
+"""What came out of the studies: python docs/studies.py FOLDER    (writes docs/studies.json, for the page)
+
+FOLDER is where they were run: pellucid study run all --workers 2 -o FOLDER
+"""
+
+import json
+import os
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pellucid.studies._study import FILE
+
+HOME = Path(__file__).with_name("studies.json")
+TOGETHER = ("pellucid", "torch", "torchvision", "transformers")
+
+
+def kept(study: dict[str, Any]) -> dict[str, Any]:
+    """Of a study its verdicts, with four digits."""
+    said = {name: study[name] for name in ("name", "of", "where", "title", "claim", "scale", "seeds", "outcome")}
+    return said | {"seconds": round(study["seconds"]), "verdicts": [_verdict(one) for one in study["verdicts"]]}
+
+
+def _verdict(one: dict[str, Any]) -> dict[str, Any]:
+    difference = [_rounded(one["difference"][name]) for name in ("mean", "low", "high")]
+    sides = [_rounded(side["mean"]) if side else None for side in (one["more"], one["less"])]
+    return {"claim": one["claim"], "outcome": one["outcome"], "difference": difference, "sides": sides}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
+
+
+def main(folder: Path) -> None:
+    """docs/studies.json"""
+    found = [json.loads(path.read_bytes()) for path in sorted(folder.glob(f"studies/*/{FILE}"))]
+    if not found:
+        sys.exit(f"{folder} holds no study that was run; run them: pellucid study run all --workers 2 -o {folder}.")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    record = {
+        "machine": machine,
+        "versions": {name: version(name) for name in TOGETHER},
+        "studies": sorted((kept(one) for one in found), key=lambda one: (one["scale"], one["name"])),
+    }
+    HOME.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,125 @@
+"""The page of the errata: what published conclusions owe to defects of the code behind them, the largest effect first.
+
+An effect is the difference that the defect makes to a number, in standard deviations of that number.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pellucid.errors import BadFile
+from pellucid.report.page import Cell, Page, Row, Section, Table, Tone
+from pellucid.report.study import FILE, TONES, read
+from pellucid.report.words import number
+
+MARKS = (f"studies/err-*/{FILE}", f"studies/open-*/{FILE}")
+HTML = "errata.html"
+SURVIVAL: Mapping[tuple[bool, bool], tuple[str, Tone]] = {  # whether it holds as published, and soundly
+    (True, True): ("survives", "good"),
+    (True, False): ("falls without the defect", "bad"),
+    (False, True): ("holds only without the defect", "soft"),
+    (False, False): ("is not seen with or without it", "soft"),
+}
+
+
+def page(folder: Path) -> Page:
+    """Of a folder in which errata were run."""
+    found = [read(path.parent) for mark in MARKS for path in sorted(Path(folder).glob(mark))]
+    if not found:
+        raise BadFile(f"{folder} holds no errata that were run; run them: pellucid study run 'err-*' -o {folder}.")
+    errata = sorted((one for one in found if one.get("kind") == "erratum"), key=_size, reverse=True)
+    asked = [one for one in found if one.get("kind") == "open"]
+    sections: list[Section] = [*([defects(errata)] if errata else []), *([questions(asked)] if asked else [])]
+    return Page(
+        "What published conclusions owe to defects", lead(errata, asked), sections, version=str(found[0]["version"])
+    )
+
+
+def lead(errata: Sequence[Mapping[str, Any]], asked: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How many defects matter, and how many conclusions do not survive; how the questions were answered."""
+    said = []
+    if errata:
+        moved = sum(one["outcome"] == "does not hold" for one in errata)
+        fallen = sum(survival(one)[0].startswith("falls") for one in errata)
+        said.append(
+            f"Of {len(errata)} defects {moved} move the number in question by more than its margin; {fallen} "
+            f"conclusion{'s' * (fallen != 1)} hold{'s' * (fallen == 1)} with the defect and not without it."
+        )
+    if asked:
+        counts = [sum(one["outcome"] == outcome for one in asked) for outcome in TONES]
+        said.append(
+            f"Of {len(asked)} open questions {counts[0]} are answered yes, {counts[1]} no, {counts[2]} not yet."
+        )
+    return said
+
+
+def survival(one: Mapping[str, Any]) -> tuple[str, Tone]:
+    """Whether the published conclusion holds by the numbers of either arm; the first number that both have decides."""
+    sides: dict[str, bool] = {}
+    for verdict in one["verdicts"]:
+        claim = verdict["claim"]
+        for side in ("as published", "sound"):
+            if side in (str(claim["setting"]).split(" · ")[0], claim["more"]) and claim["less"] not in ("sound",):
+                sides.setdefault(side, verdict["outcome"] == "holds")
+    if len(sides) < 2:
+        return "–", ""
+    return SURVIVAL[sides["as published"], sides["sound"]]
+
+
+def sentence(one: Mapping[str, Any]) -> str:
+    """
+    >>> side = lambda mean: {"mean": mean}
+    >>> verdict = {"claim": {"quantity": "accuracy", "setting": ""}, "more": side(0.7), "less": side(0.75),
+    ...            "difference": {"mean": -0.05, "low": -0.08, "high": -0.02}}
+    >>> sentence({"defect": "Names are scrambled.", "verdicts": [verdict]})
+    'Names are scrambled. With that accuracy is 0.7, without it 0.75: −0.05 (−0.08 to −0.02).'
+    """
+    first = one["verdicts"][0]
+    claim, (mean, low, high) = first["claim"], (first["difference"][name] for name in ("mean", "low", "high"))
+    where = f" ({claim['setting']})" if claim["setting"] else ""
+    more, less = (number(_nan(first[side]["mean"])) for side in ("more", "less"))
+    gap = f"{number(_nan(mean))} ({number(_nan(low))} to {number(_nan(high))})"
+    return f"{one['defect']} With that {claim['quantity']}{where} is {more}, without it {less}: {gap}."
+
+
+def defects(found: Sequence[Mapping[str, Any]]) -> Table:
+    """A line a defect."""
+    rows = []
+    for one in found:
+        effect, (lives, tone) = one.get("effect"), survival(one)
+        size = Cell("–") if effect is None else Cell(number(float(effect)), value=float(effect))
+        outcome = {"holds": "the number stays", "does not hold": "the number moves"}.get(one["outcome"], "not decided")
+        changed = ", ".join(str(knob) for knob, *_ in one.get("changed") or ())
+        cells = (
+            sentence(one), size, Cell(outcome, f"differs: {changed}" if changed else ""),
+            Cell(f"“{one['claim']}” {lives}.", tone=tone), str(one.get("command") or ""),
+        )  # fmt: skip
+        rows.append(Row(str(one["name"]), cells, small=f"{one.get('of')}, {one.get('where')}"))
+    note = (
+        "The effect is the difference of the two arms in standard deviations of the number. The arms differ in what is "
+        "written, and in nothing else."
+    )
+    columns = ("study", "what the defect does", "effect", "verdict", "the published conclusion", "again")
+    return Table("Defects, the largest effect first", columns, rows, note)
+
+
+def questions(found: Sequence[Mapping[str, Any]]) -> Table:
+    """A line a question."""
+    rows = []
+    for one in found:
+        main = [verdict for verdict in one["verdicts"] if verdict["claim"]["main"]]
+        same = [verdict for verdict in main if verdict["outcome"] == one["outcome"]] or main
+        cells = (
+            str(one["claim"]), Cell(str(one["outcome"]), tone=TONES.get(one["outcome"], "")),
+            f"{same[0]['sentence']}." if same else "–", str(one.get("command") or ""),
+        )  # fmt: skip
+        rows.append(Row(str(one.get("title")), cells, small=str(one["name"])))
+    return Table("Questions nobody answered", ("question", "what one would expect", "verdict", "by", "again"), rows)
+
+
+def _size(one: Mapping[str, Any]) -> float:
+    return abs(float(one["effect"])) if one.get("effect") is not None else -1.0
+
+
+def _nan(value: Any) -> float:
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,51 @@
+"""Errata of label-free explanations: the anchors of other pictures.
+
+    published   Gradient SHAP repeats every picture five times in a row, its anchors batch after batch: what is
+                explained is the product of a picture's representation with another's
+    sound       every copy has its own anchor
+
+Integrated gradients repeat by batches, and are right: the gap between the two methods is half the defect's.
+
+>>> print(next(ErrAnchors().claims()))
+latent-shift:percent=10 (digits): as published ≈ sound
+"""
+
+from collections.abc import Iterator
+
+from pellucid.studies._benches import DIGITS, benches
+from pellucid.studies._cells import Reading
+from pellucid.studies._claims import Claim
+from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum, survives
+from pellucid.studies._label_free import Maps
+
+SHAP, PATH, AT = "gradient-shap:samples=5", "integrated-gradients", "latent-shift:percent=10"
+
+
+class ErrAnchors(Erratum, name="err-anchors", paper="doi:10.5281/zenodo.8173656"):
+    """What label-free Gradient SHAP owes to anchors of other pictures"""
+
+    of, where = "relf", "code; figure 1, table 1"
+    title = "What label-free Gradient SHAP owes to anchors of other pictures"
+    defect = "Copies of a picture are paired with the representations of other pictures of the batch."
+    claim = "Integrated gradients move the representation more than Gradient SHAP does."
+    differs = ("explainer.protocol",)
+    worlds = {scale: DIGITS[scale] for scale in ("tiny", "small")}
+
+    def arm(self, side: str, seed: int) -> Maps:
+        bench = benches(self.scale)[0]
+        explainer = f"{SHAP},protocol=published" if side == PUBLISHED else SHAP
+        return Maps(bench.learned(seed), bench.maps, explainer, bench.empty, bench.word)
+
+    def readings(self, seed: int) -> Iterator[Reading]:
+        bench = benches(self.scale)[0]
+        path = Maps(bench.learned(seed), bench.maps, PATH, bench.empty, bench.word)
+        for side in SIDES:
+            yield Reading(self.arm(side, seed), seed, side)
+            for cell in (self.arm(side, seed), path):
+                yield Reading(cell, seed, setting=side)
+
+    def claims(self) -> Iterator[Claim]:
+        word = benches(self.scale)[0].word
+        for percent in (10, 5, 20):
+            yield Claim(f"latent-shift:percent={percent}", PUBLISHED, SOUND, 0.02, word, same=True, main=percent == 10)
+        yield from survives(AT, PATH, "gradient-shap", 0.02, word)

@@ -1,0 +1,105 @@
+"""Errata of CGC and LICO's reproduction: maps made while BatchNorm is in training.
+
+    published   the network is in training mode while maps are made, of batches that are sorted by class: they are
+                normalised by the batch, whose statistics then stay for the scoring
+    sound       it is in evaluation mode
+
+>>> print(next(ErrTrainingStatistics().claims()))
+insertion: as published ≈ sound
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.functional import batch_norm
+
+from pellucid.studies._cells import Lab, Reading, Train, Work
+from pellucid.studies._claims import Claim
+from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum, survives
+
+BATCH = 16
+METRICS = ("insertion", "deletion")
+
+
+class OfTheBatch(nn.Module):
+    """A BatchNorm that is in training whatever its mode: it normalises by the batch, and remembers it."""
+
+    def __init__(self, norm: Any) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        of = self.norm
+        return batch_norm(x, of.running_mean, of.running_var, of.weight, of.bias, True, of.momentum, of.eps)
+
+
+@dataclass(frozen=True)
+class Sorted(Work):
+    """Insertion and deletion of Grad-CAM, of batches sorted by class."""
+
+    model: Train
+    data: str
+    training: bool = False
+
+    def rows(self, lab: Lab) -> Iterator[Mapping[str, Any]]:
+        import torch
+
+        from pellucid.engine import measure
+        from pellucid.explanation import explain
+        from pellucid.studies._label_free import seen
+
+        model = lab.model(self.model)
+        x, labels = seen(self.data, model)
+        order = labels.argsort(stable=True)
+        if self.training:
+            replaced(model, OfTheBatch)
+        made = [explain(model, x[i], "grad-cam", target=labels[i], seed=self.model.seed) for i in order.split(BATCH)]
+        put_back(model)
+        for metric in METRICS:
+            scores = [measure(model, e.images, e, metric) for e in made]
+            for sample, value in zip(order.tolist(), torch.cat(scores).tolist(), strict=True):
+                yield {"quantity": metric, "sample": sample, "value": value}
+
+
+def replaced(model: nn.Module, by: Any) -> None:
+    """Every BatchNorm, by something around it."""
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(parent, name, by(child))
+
+
+def put_back(model: nn.Module) -> None:
+    """What `replaced` took away, with what it has seen since."""
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, OfTheBatch):
+                setattr(parent, name, child.norm)
+
+
+class ErrTrainingStatistics(Erratum, name="err-training-statistics"):
+    """What insertion and deletion owe to maps made in training mode"""
+
+    of, where = "relico", "code; tables 2, 4, 5"
+    title = "What insertion and deletion owe to maps made in training mode"
+    defect = "Maps are made in training mode, of batches of one class, whose statistics stay."
+    claim = "LICO's maps are better than those of cross-entropy."
+    differs = ("training",)
+
+    def arm(self, side: str, seed: int, network: str = "lico") -> Sorted:
+        at = self.world
+        return Sorted(at.trained(network, seed), at.maps, side == PUBLISHED)
+
+    def readings(self, seed: int) -> Iterator[Reading]:
+        for side in SIDES:
+            yield Reading(self.arm(side, seed), seed, side)
+            for network in ("lico", "ce"):
+                yield Reading(self.arm(side, seed, network), seed, network, side)
+
+    def claims(self) -> Iterator[Claim]:
+        for metric in METRICS:
+            yield Claim(metric, PUBLISHED, SOUND, 0.01, same=True, main=metric == "insertion")
+        yield from survives("insertion", "lico", "ce", 0.005)
+        yield from survives("deletion", "ce", "lico", 0.005)
