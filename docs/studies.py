@@ -1,6 +1,6 @@
 """What came out of the studies: python docs/studies.py FOLDER    (writes docs/studies.json, for the page)
 
-FOLDER is where they were run: pellucid study run all --workers 2 -o FOLDER
+FOLDER is where they were run: pellucid study run papers --workers 2 -o FOLDER
 """
 
 import json
@@ -19,7 +19,9 @@ TOGETHER = ("pellucid", "torch", "torchvision", "transformers")
 
 def kept(study: dict[str, Any]) -> dict[str, Any]:
     """Of a study its verdicts, with four digits."""
-    said = {name: study[name] for name in ("name", "of", "where", "title", "claim", "scale", "seeds", "outcome")}
+    names = ("name", "kind", "of", "where", "title", "claim", "scale", "seeds", "outcome", "defect", "effect")
+    said = {name: study[name] for name in names if name in study}
+    said |= {"effect": _rounded(said["effect"])} if "effect" in said else {}
     return said | {"seconds": round(study["seconds"]), "verdicts": [_verdict(one) for one in study["verdicts"]]}
 
 
@@ -37,7 +39,7 @@ def main(folder: Path) -> None:
     """docs/studies.json"""
     found = [json.loads(path.read_bytes()) for path in sorted(folder.glob(f"studies/*/{FILE}"))]
     if not found:
-        sys.exit(f"{folder} holds no study that was run; run them: pellucid study run all --workers 2 -o {folder}.")
+        sys.exit(f"{folder} holds no study that was run; run them: pellucid study run papers --workers 2 -o {folder}.")
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     record = {
         "machine": machine,

@@ -31,7 +31,7 @@ ABOUT = {
     "transforms": "How pictures become inputs. Boxes, masks and parts go through every crop and flip.",
     "networks": "What timm and torchvision do not have, and two tiny networks for quick tries.",
     "recipes": "Everything about a training but the data, the seed and where its results go.",
-    "studies": "One table or claim of a paper each.",
+    "studies": "One table or claim of a paper each; a defect of published code (err-); an open question (open-).",
 }
 NAMES = {"captum": "Captum", "grad-cam": "pytorch-grad-cam", "torchcam": "torchcam", "quantus": "Quantus",
          "zennit": "Zennit", "torch": "PyTorch"}  # fmt: skip
@@ -331,7 +331,7 @@ def _parity_rows(family: str, name: str, entries: list[dict[str, Any]]) -> Itera
 
 PAPERS = {
     "lico": "LICO", "relico": "LICO, the reproduction", "cgc-sup": "CGC", "recc": "Class-contrastive back-propagation",
-    "relf": "Label-free explainability",
+    "relf": "Label-free explainability", "erratum": "Errata: what defects did", "open": "Questions that no paper asked",
 }  # fmt: skip
 
 
@@ -353,6 +353,12 @@ def studies(record: Mapping[str, Any]) -> str:
 
 def _told(one: Mapping[str, Any]) -> list[str]:
     link = f"[{one['name']}](catalogue/studies/{one['name']}.md), {one['where']}"
+    if one.get("defect"):
+        moves = {"holds": "the number stays", "does not hold": "**the number moves**"}.get(
+            one["outcome"], "not decided"
+        )
+        size = "" if one["effect"] is None else f", by {abs(one['effect']):.2g} standard deviations"
+        return [link, cell(f"{one['defect']} The paper: {one['claim']}"), f"{moves}{size}, {one['scale']}"]
     return [link, cell(one["claim"]), f"{_bold(one['outcome'])}, {one['scale']}, {one['seeds']} seeds"]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pellucid.errors import UnknownName, did_you_mean
 from pellucid.registry import catalog
@@ -13,18 +13,29 @@ if TYPE_CHECKING:
     from pellucid.studies import Found, Study
     from pellucid.studies._cells import Cell, Lab
 
+GROUPS = {"papers": "claim", "errata": "erratum", "questions": "open"}
+
 
 def chosen(names: Sequence[str], scale: str, seeds: int | None) -> "list[Study]":
-    """By names, by patterns, or all."""
+    """By names, by patterns, of a group, or all; of several those that have the scale."""
     from pellucid.studies import Study
 
-    known, found = list(catalog("studies")), []
+    known, found = catalog("studies"), []
     for name in names:
-        some = known if name == "all" else [one for one in known if fnmatchcase(one, name)]
+        some = _meant(name)
         if not some and ":" not in name:
-            raise UnknownName(f"there is no study {name!r}; {did_you_mean(name, known)}")
-        found += [Study.make(one).but(scale=scale, seeds=seeds) for one in some or [name]]
+            raise UnknownName(f"there is no study {name!r}; {did_you_mean(name, [*GROUPS, 'all', *known])}")
+        fitting = [one for one in some if scale in cast(type[Study], known[one]).worlds]
+        found += [Study.make(one).but(scale=scale, seeds=seeds) for one in fitting or some or [name]]
     return list(dict.fromkeys(found))
+
+
+def _meant(name: str) -> list[str]:
+    """The studies of a name, a pattern or a group."""
+    known = catalog("studies")
+    if name in GROUPS:
+        return [one for one, cls in known.items() if getattr(cls, "kind", "") == GROUPS[name]]
+    return list(known) if name == "all" else [one for one in known if fnmatchcase(one, name)]
 
 
 def listing(out: Path, scale: str) -> Iterator[tuple[str, ...]]:

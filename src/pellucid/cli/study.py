@@ -37,7 +37,10 @@ def listed(out: Out = OUT, scale: Scale = "tiny") -> None:
 
 @app.command("run")
 def run(
-    names: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Names, as lico-t5, 'lico-t*' or all.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="STUDY...", help="Names, as lico-t5 or 'lico-t*'; papers, errata, questions or all."),
+    ],
     out: Out = OUT,
     scale: Scale = "tiny",
     seeds: Annotated[int | None, typer.Option("--seeds", min=1, metavar="N", help="[the scale's]")] = None,
@@ -56,7 +59,7 @@ def run(
 
     pellucid study run 'relico-*' --scale small --seeds 5 -o runs/studies
 
-    pellucid study run all --dry-run
+    pellucid study run papers --dry-run
 
     pellucid study run lico-t5 --scale paper --dry-run --try
 

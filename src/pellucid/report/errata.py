@@ -8,25 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import BadFile
-from pellucid.report.page import Cell, Page, Row, Section, Table, Tone
-from pellucid.report.study import FILE, TONES, read
+from pellucid.report.page import Cell, Page, Row, Section, Table
+from pellucid.report.study import FILE, MOVES, TONES, read, survival
 from pellucid.report.words import number
 
 MARKS = (f"studies/err-*/{FILE}", f"studies/open-*/{FILE}")
 HTML = "errata.html"
-SURVIVAL: Mapping[tuple[bool, bool], tuple[str, Tone]] = {  # whether it holds as published, and soundly
-    (True, True): ("survives", "good"),
-    (True, False): ("falls without the defect", "bad"),
-    (False, True): ("holds only without the defect", "soft"),
-    (False, False): ("is not seen with or without it", "soft"),
-}
 
 
 def page(folder: Path) -> Page:
     """Of a folder in which errata were run."""
     found = [read(path.parent) for mark in MARKS for path in sorted(Path(folder).glob(mark))]
     if not found:
-        raise BadFile(f"{folder} holds no errata that were run; run them: pellucid study run 'err-*' -o {folder}.")
+        raise BadFile(f"{folder} holds no errata that were run; run them: pellucid study run errata -o {folder}.")
     errata = sorted((one for one in found if one.get("kind") == "erratum"), key=_size, reverse=True)
     asked = [one for one in found if one.get("kind") == "open"]
     sections: list[Section] = [*([defects(errata)] if errata else []), *([questions(asked)] if asked else [])]
@@ -53,26 +47,13 @@ def lead(errata: Sequence[Mapping[str, Any]], asked: Sequence[Mapping[str, Any]]
     return said
 
 
-def survival(one: Mapping[str, Any]) -> tuple[str, Tone]:
-    """Whether the published conclusion holds by the numbers of either arm; the first number that both have decides."""
-    sides: dict[str, bool] = {}
-    for verdict in one["verdicts"]:
-        claim = verdict["claim"]
-        for side in ("as published", "sound"):
-            if side in (str(claim["setting"]).split(" · ")[0], claim["more"]) and claim["less"] not in ("sound",):
-                sides.setdefault(side, verdict["outcome"] == "holds")
-    if len(sides) < 2:
-        return "–", ""
-    return SURVIVAL[sides["as published"], sides["sound"]]
-
-
 def sentence(one: Mapping[str, Any]) -> str:
     """
     >>> side = lambda mean: {"mean": mean}
     >>> verdict = {"claim": {"quantity": "accuracy", "setting": ""}, "more": side(0.7), "less": side(0.75),
     ...            "difference": {"mean": -0.05, "low": -0.08, "high": -0.02}}
     >>> sentence({"defect": "Names are scrambled.", "verdicts": [verdict]})
-    'Names are scrambled. With that accuracy is 0.7, without it 0.75: −0.05 (−0.08 to −0.02).'
+    'Names are scrambled. With that accuracy is 0.700, without it 0.750: −0.0500 (−0.0800 to −0.0200).'
     """
     first = one["verdicts"][0]
     claim, (mean, low, high) = first["claim"], (first["difference"][name] for name in ("mean", "low", "high"))
@@ -88,10 +69,9 @@ def defects(found: Sequence[Mapping[str, Any]]) -> Table:
     for one in found:
         effect, (lives, tone) = one.get("effect"), survival(one)
         size = Cell("–") if effect is None else Cell(number(float(effect)), value=float(effect))
-        outcome = {"holds": "the number stays", "does not hold": "the number moves"}.get(one["outcome"], "not decided")
         changed = ", ".join(str(knob) for knob, *_ in one.get("changed") or ())
         cells = (
-            sentence(one), size, Cell(outcome, f"differs: {changed}" if changed else ""),
+            sentence(one), size, Cell(MOVES[one["outcome"]], f"differs: {changed}" if changed else ""),
             Cell(f"“{one['claim']}” {lives}.", tone=tone), str(one.get("command") or ""),
         )  # fmt: skip
         rows.append(Row(str(one["name"]), cells, small=f"{one.get('of')}, {one.get('where')}"))

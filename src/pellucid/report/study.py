@@ -35,6 +35,14 @@ NEEDED = ("name", "scale", "outcome", "verdicts", "means")
 APART = 10**9  # between the numbers of two grids, for a page has one picture a number
 TONES: Mapping[str, Tone] = {"holds": "good", "does not hold": "bad", "inconclusive": "soft"}
 
+MOVES = {"holds": "the number stays", "does not hold": "the number moves", "inconclusive": "it cannot be told"}
+SURVIVAL: Mapping[tuple[bool, bool], tuple[str, Tone]] = {  # whether it holds as published, and soundly
+    (True, True): ("survives", "good"),
+    (True, False): ("falls without the defect", "bad"),
+    (False, True): ("holds only without the defect", "soft"),
+    (False, False): ("is not seen with or without it", "soft"),
+}
+
 
 def read(folder: Path) -> dict[str, Any]:
     """What a study left."""
@@ -45,6 +53,7 @@ def page(folder: Path) -> Page:
     """Of a folder that `pellucid study run` wrote."""
     run = read(Path(folder))
     sections: list[Section] = [
+        *differences(run),
         claims(run["verdicts"]),
         *shown(Path(folder), run),
         *dots(run),
@@ -71,10 +80,36 @@ def lead(run: Mapping[str, Any]) -> str:
     'The paper says: It helps. At tiny scale that is inconclusive, by 5 seeds.'
     """
     seeds = int(run.get("seeds") or 0)
+    by = f"by {seeds} seed{'s' * (seeds != 1)}"
+    if run.get("kind") == "erratum":
+        lives, _ = survival(run)
+        return (
+            f"As published: {run.get('defect')} At {run['scale']} scale {MOVES[str(run['outcome'])]}, {by}. "
+            f"“{run.get('claim')}” {lives}."
+        )
     said = {"holds": "holds", "does not hold": "does not hold"}.get(str(run["outcome"]), "is inconclusive")
-    return (
-        f"The paper says: {run.get('claim')} At {run['scale']} scale that {said}, by {seeds} seed{'s' * (seeds != 1)}."
-    )
+    who = "One would say" if run.get("kind") == "open" else "The paper says"
+    return f"{who}: {run.get('claim')} At {run['scale']} scale that {said}, {by}."
+
+
+def survival(one: Mapping[str, Any]) -> tuple[str, Tone]:
+    """Whether the published conclusion holds by the numbers of either arm; the first number that both have decides."""
+    sides: dict[str, bool] = {}
+    for verdict in one["verdicts"]:
+        claim = verdict["claim"]
+        for side in ("as published", "sound"):
+            if side in (str(claim["setting"]).split(" · ")[0], claim["more"]) and claim["less"] not in ("sound",):
+                sides.setdefault(side, verdict["outcome"] == "holds")
+    if len(sides) < 2:
+        return "–", ""
+    return SURVIVAL[sides["as published"], sides["sound"]]
+
+
+def differences(run: Mapping[str, Any]) -> list[Table]:
+    """What the two arms of an erratum do not have in common."""
+    rows = [Row(str(knob), (str(published), str(sound))) for knob, published, sound in run.get("changed") or ()]
+    text = "Nothing else differs between the two arms; None: as the protocol has it."
+    return [Table("What differs", ("knob", "as published", "sound"), rows, text=text)] if rows else []
 
 
 def claims(found: Sequence[Mapping[str, Any]]) -> Table:
@@ -192,7 +227,7 @@ def _ours(m: Mapping[str, Any] | None, paper: Mapping[tuple[str, str, str], Cell
     if m is None or m["mean"] is None:
         return "–"
     metric, arm, setting = str(m["quantity"]), str(m["arm"]), str(m["setting"])
-    there = paper.get((metric, arm, setting)) or paper.get((metric, arm, ""))
+    there = next(filter(None, (paper.get((metric, arm, part)) for part in (setting, *setting.split(" · "), ""))), None)
     low, high = _nan(m["low"]), _nan(m["high"])
     small = interval(low, high, metric) + (f" · paper {there.text}" if there else "")
     return Cell(valued(m["mean"], metric), small.removeprefix("– · "), "", m["mean"], low, high)

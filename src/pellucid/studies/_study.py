@@ -137,7 +137,8 @@ def _write(result: Found, cells: Sequence[Cell], lab: Lab, first: Sequence[Readi
         "cells": {"trained": len(trained), "measured": len(measured), "all": len(cells)},
         "objectives": sorted({cell.objective for cell in trained}),
         "seconds": sum(prices(cells, lab)), "version": __version__,
-        "command": command(study, lab.out), **keep(first, lab, result.folder, _before(result.folder)),
+        "command": command(study, lab.out), "kind": study.kind, **study.more(result.frame),
+        **keep(first, lab, result.folder, _before(result.folder)),
     }  # fmt: skip
     write_atomically(result.folder / FILE, as_text(record).encode())
 

@@ -4,7 +4,7 @@ The papers score maps by relative probability, which is made of the very quantit
 of. Here the truth is the judge: where the object is; and how soon the answer changes.
 
 >>> print(next(OpenWeighted().claims()))
-sch (grad-cam): weighted > original
+sch (hires-cam): weighted > original
 """
 
 from collections.abc import Iterator

@@ -37,8 +37,9 @@ class NumberTower(WordTower):
     """Every name is one word, and has an axis of its own."""
 
     def tokens(self, text: str) -> list[int]:
-        self._meet([text])
-        return [self.known[text]]
+        name = text.strip()
+        self._meet([name] if name else [])
+        return [self.known[name]] if name else []
 
     def learn(self, words: Sequence[str]) -> Mapping[str, Tensor]:
         first, axes = len(self.known), torch.eye(self.width)
@@ -50,5 +51,5 @@ class NumberTower(WordTower):
 
     @torch.no_grad()
     def texts(self, texts: Sequence[str]) -> Tensor:
-        self._meet(texts)
+        self._meet(text.strip() for text in texts if text.strip())
         return Tower.texts(self, texts)
