@@ -41,7 +41,7 @@ def done(cell, lab):
 
 
 def test_there_is_a_study_for_every_defect():
-    assert len(ERRATA) == 22
+    assert len(ERRATA) == 23
 
 
 @pytest.mark.parametrize("name", ERRATA)
@@ -227,6 +227,25 @@ def test_the_divergence_the_other_way_round():
     to_salience = sum(q * math.log(q / p) for p, q in zip(s, a, strict=True))
     assert float(mosu(map, boxes, reverse=True)) == pytest.approx(to_area, abs=1e-5)
     assert float(mosu(map, boxes)) == pytest.approx(to_salience, abs=1e-5)
+
+
+def test_boxes_beside_their_objects(lab):
+    """As published 224/W and 224/H of the whole picture; soundly the corner of the crop is taken off."""
+    from pellucid.metrics.mosu import mosu
+    from pellucid.studies.err_mosu_boxes import Uniformity
+
+    model, cell = trained(lab, "ce")
+    text = "scenes:classes=3,size=36,objects=2,length=3"
+    values = {how: done(Uniformity(cell, text, how), lab)["value"].tolist() for how in (True, False)}
+    for i, record in enumerate(Dataset.make(text)):
+        image = record.image[:, 6:30, 6:30]  # the middle of the middle: of 24 × 36, 24 × 24
+        x = pl.transform_of(model)(image)[None]
+        map = pl.explain(model, x, "grad-cam", target=record.label).maps[0]
+        x0, y0, x1, y1 = record.boxes_for().T
+        wide = torch.stack([x0, y0 - 6, x1, y1 - 6], 1)
+        for how, boxes in ((True, wide * torch.tensor([24 / 36, 1.0, 24 / 36, 1.0])),
+                           (False, wide - torch.tensor([6.0, 0.0, 6.0, 0.0]))):  # fmt: skip
+            assert values[how][i] == pytest.approx(float(mosu(map, boxes)), abs=1e-4, nan_ok=True)
 
 
 def test_as_many_are_taken_out_as_should_be_kept():

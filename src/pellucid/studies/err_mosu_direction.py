@@ -23,5 +23,5 @@ class ErrMosuDirection(OfMeasure, name="err-mosu-direction"):
     claim = "LICO's maps are shared out more evenly among objects."
     metrics = {"mosu": ("mosu:reverse=true", "mosu")}
     differs = ("metrics.0.reverse",)
-    margin = 0.05
+    margin = 0.01
     worlds = {scale: at.but(maps=SEVERAL[scale]) for scale, at in (("tiny", TINY), ("small", SMALL))}
