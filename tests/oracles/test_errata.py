@@ -390,7 +390,7 @@ def test_scores_of_a_network_in_training(lab):
 
 
 def test_fields_without_gradient():
-    from pellucid.studies.err_detached_fields import Cut
+    from pellucid.studies._flawed import Cut
 
     net = pl.load_model("pellucid:scae:parts=3,objects=3,width=8,template=5,special=4")
     x = torch.rand(2, 1, 28, 28)
@@ -405,7 +405,7 @@ def test_fields_without_gradient():
 
 def test_statistics_of_the_batch():
     """Like a network in training mode, whose running statistics are those of what it was shown."""
-    from pellucid.studies.err_training_statistics import OfTheBatch, put_back, replaced
+    from pellucid.studies._flawed import OfTheBatch, put_back, replaced
 
     torch.manual_seed(0)
     nets = [pl.load_model("pellucid:tiny-cnn:width=4,depth=2,classes=3") for _ in range(2)]

@@ -56,14 +56,13 @@ class World:
 
 
 def varied(form: str, knobs: Mapping[str, Any]) -> str:
-    """An objective with other knobs.
+    """A text form with other knobs.
 
     >>> varied("cgc:weight=0.1", {"coin": True}), varied("ce", {})
     ('cgc:weight=0.1,coin=true', 'ce')
     """
-    from pellucid.objectives import Objective
-
-    return str(Objective.make(form).but(**knobs)) if knobs else form
+    own = said("", **knobs).removeprefix(":")
+    return ",".join(filter(None, (form, own))) if ":" in form else ":".join(filter(None, (form, own)))
 
 
 def said(name: str, **knobs: Any) -> str:

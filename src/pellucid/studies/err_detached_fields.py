@@ -12,9 +12,7 @@ latent-shift:percent=10 (digits): as published ≈ sound
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
-
-from torch import Tensor, cat, nn
+from typing import TYPE_CHECKING
 
 from pellucid.studies._benches import DIGITS
 from pellucid.studies._cells import Reading, Train
@@ -22,22 +20,12 @@ from pellucid.studies._claims import Claim
 from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum, survives
 from pellucid.studies._label_free import Maps, word
 
+if TYPE_CHECKING:
+    from torch import nn
+
 NETWORK = {"tiny": "pellucid:scae:parts=8,objects=8,width=32", "small": "pellucid:scae"}
 RECIPE = {"tiny": 'scae-mnist:epochs=3,batch=32,transform="plain:size=28"', "small": "scae-mnist:epochs=20"}
 PATH, AT = "integrated-gradients", "latent-shift:percent=10"
-
-
-class Cut(nn.Module):
-    """A capsule network's representation, of which only the special features have a gradient."""
-
-    def __init__(self, net: Any) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor) -> Tensor:
-        parts = self.net.parts(x)
-        held = self.net.tokens(parts).detach()
-        return cat([held[..., : -parts.special.shape[2]], parts.special], -1).flatten(1)
 
 
 @dataclass(frozen=True)
@@ -46,7 +34,9 @@ class OfFields(Maps):
 
     detached: bool = False
 
-    def explained(self, net: nn.Module) -> nn.Module:
+    def explained(self, net: "nn.Module") -> "nn.Module":
+        from pellucid.studies._flawed import Cut
+
         return Cut(net) if self.detached else net
 
 

@@ -8,27 +8,30 @@ network sees: a box keeps its height, is two thirds as wide, and has not moved.
 
 >>> print(next(ErrMosuBoxes().claims()))
 mosu: as published ≈ sound
->>> squeezed(torch.tensor([[12.0, 4.0, 36.0, 20.0]]), (32, 48)).tolist()
-[[8.0, 4.0, 24.0, 20.0]]
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from pellucid.studies._cells import Lab, Reading, Train, Work
 from pellucid.studies._claims import Claim
 from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum, survives
 from pellucid.studies._worlds import SMALL, TINY
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def squeezed(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Boxes of a picture of this height and width, scaled to a square of its short side, side by side."""
-    short = min(size)
-    return boxes * torch.tensor([short / size[1], short / size[0]]).repeat(2)
+
+def squeezed(boxes: "Tensor", size: tuple[int, int]) -> "Tensor":
+    """Boxes of a picture of this height and width, scaled to a square of its short side, side by side.
+
+    >>> import torch
+    >>> squeezed(torch.tensor([[12.0, 4.0, 36.0, 20.0]]), (32, 48)).tolist()
+    [[8.0, 4.0, 24.0, 20.0]]
+    """
+    across, down = (min(size) / one for one in size[::-1])
+    return boxes * boxes.new_tensor([across, down, across, down])
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Uniformity(Work):
     misaligned: bool = False
 
     def rows(self, lab: Lab) -> Iterator[Mapping[str, Any]]:
+        import torch
         from torchvision.transforms import v2
 
         from pellucid.data import Dataset

@@ -12,27 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
-from torch.nn.functional import batch_norm
-
 from pellucid.studies._cells import Lab, Reading, Train, Work
 from pellucid.studies._claims import Claim
 from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum, survives
 
 BATCH = 16
 METRICS = ("insertion", "deletion")
-
-
-class OfTheBatch(nn.Module):
-    """A BatchNorm that is in training whatever its mode: it normalises by the batch, and remembers it."""
-
-    def __init__(self, norm: Any) -> None:
-        super().__init__()
-        self.norm = norm
-
-    def forward(self, x: Tensor) -> Tensor:
-        of = self.norm
-        return batch_norm(x, of.running_mean, of.running_var, of.weight, of.bias, True, of.momentum, of.eps)
 
 
 @dataclass(frozen=True)
@@ -48,6 +33,7 @@ class Sorted(Work):
 
         from pellucid.engine import measure
         from pellucid.explanation import explain
+        from pellucid.studies._flawed import OfTheBatch, put_back, replaced
         from pellucid.studies._label_free import seen
 
         model = lab.model(self.model)
@@ -61,22 +47,6 @@ class Sorted(Work):
             scores = [measure(model, e.images, e, metric) for e in made]
             for sample, value in zip(order.tolist(), torch.cat(scores).tolist(), strict=True):
                 yield {"quantity": metric, "sample": sample, "value": value}
-
-
-def replaced(model: nn.Module, by: Any) -> None:
-    """Every BatchNorm, by something around it."""
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, nn.BatchNorm2d):
-                setattr(parent, name, by(child))
-
-
-def put_back(model: nn.Module) -> None:
-    """What `replaced` took away, with what it has seen since."""
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, OfTheBatch):
-                setattr(parent, name, child.norm)
 
 
 class ErrTrainingStatistics(Erratum, name="err-training-statistics"):
