@@ -16,6 +16,7 @@ Interval(mean=0.5, low=0.0, high=1.0, n=4, undefined=1, runs=1)
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import NormalDist
 from typing import Any, Literal
 
@@ -149,24 +150,40 @@ def two_level(
     >>> round(gain.mean, 3), gain.n, gain.runs
     (0.267, 6, 3)
     """
-    z = _z(level)
-    rows = [_array(run) for run in runs]
-    undefined = sum(int(np.isnan(row).sum()) for row in rows)
-    rows = [row for row in rows if not np.isnan(row).all()]
-    if len(rows) < 2:
-        return replace(bca(rows[0] if rows else [], level, resamples, seed), undefined=undefined, runs=len(rows))
-    rng = np.random.default_rng(seed)
-    draws, variance, freedom = (_crossed if crossed else _nested)(rows, resamples, rng)
-    mean = float(np.mean([_known(row).mean() for row in rows]))
-    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2]) - mean
-    wider, spread = math.nan, float(np.nanstd(draws))
-    if not math.isnan(variance):
-        from scipy.special import stdtrit
+    return TwoLevel(runs, resamples, seed, crossed).at(level)
 
-        still = spread <= ROUNDING * max(np.nanmax(np.abs(row)) for row in rows)
-        wider = 0.0 if still else float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(variance) / (z * spread)
-    ends = mean + wider * float(low), mean + wider * float(high)
-    return Interval(mean, *ends, sum(map(_count, rows)), undefined, len(rows))
+
+class TwoLevel:
+    """What `two_level` says at any level: the resamples are drawn once."""
+
+    def __init__(self, runs: Iterable[ArrayLike], resamples: int = 9999, seed: int = 0, crossed: bool = True) -> None:
+        rows = [_array(run) for run in runs]
+        self.undefined = sum(int(np.isnan(row).sum()) for row in rows)
+        self.rows = [row for row in rows if not np.isnan(row).all()]
+        self.resamples, self.seed, self.crossed = resamples, seed, crossed
+
+    @cached_property
+    def _drawn(self) -> tuple[Floats, float, float]:
+        rng = np.random.default_rng(self.seed)
+        return (_crossed if self.crossed else _nested)(self.rows, self.resamples, rng)
+
+    def at(self, level: float) -> Interval:
+        """Where the mean lies, this surely."""
+        z, rows = _z(level), self.rows
+        if len(rows) < 2:
+            alone = bca(rows[0] if rows else [], level, self.resamples, self.seed)
+            return replace(alone, undefined=self.undefined, runs=len(rows))
+        draws, variance, freedom = self._drawn
+        mean = float(np.mean([_known(row).mean() for row in rows]))
+        low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2]) - mean
+        wider, spread = math.nan, float(np.nanstd(draws))
+        if not math.isnan(variance):
+            from scipy.special import stdtrit
+
+            still = spread <= ROUNDING * max(np.nanmax(np.abs(row)) for row in rows)
+            wider = 0.0 if still else float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(variance) / (z * spread)
+        ends = mean + wider * float(low), mean + wider * float(high)
+        return Interval(mean, *ends, sum(map(_count, rows)), self.undefined, len(rows))
 
 
 def _crossed(rows: list[Floats], resamples: int, rng: Generator) -> tuple[Floats, float, float]:

@@ -54,8 +54,10 @@ def task_id(task: Mapping[str, Any]) -> str:
 class Store:
     """Parts in a folder, or in memory where there is none."""
 
-    def __init__(self, folder: str | Path | None = None) -> None:
+    def __init__(self, folder: str | Path | None = None, hold: int = 0) -> None:
+        """hold: so many parts stay in memory once they are read, for many readings of few rows."""
         self.folder = None if folder is None else Path(folder) / "parts"
+        self._hold, self._held = hold, dict[str, Any]()
         self._memory: dict[str, bytes] = {}
         self._known: dict[str, tuple[list[Key], dict[str, Any]]] = {}  # of the parts whose footer was read
 
@@ -136,6 +138,16 @@ class Store:
 
     def _table(self, name: str) -> Any:
         """The rows of a part; none where it is gone."""
+        if name not in self._held:
+            table = self._read(name)
+            if not self._hold:
+                return table
+            while len(self._held) >= self._hold:
+                self._held.pop(next(iter(self._held)))
+            self._held[name] = table
+        return self._held[name]
+
+    def _read(self, name: str) -> Any:
         try:
             return pq.read_table(self._source(name), schema=SCHEMA).replace_schema_metadata(None)
         except FileNotFoundError:

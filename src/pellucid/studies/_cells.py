@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pellucid.results.store import Store
     from pellucid.training import Fit
 
+HELD = 16  # parts of the store, which are merged where they are many
 COLUMNS = ["arm", "setting", "quantity", "sample", "value"]
 
 
@@ -40,7 +41,7 @@ class Lab:
         """Where the numbers of all networks are; what it knows of a part it reads once."""
         from pellucid.results.store import Store
 
-        return Store(self.out)
+        return Store(self.out, HELD)
 
     def fit(self, train: "Train") -> "Fit":
         """What a training gave, trained here where it is not there yet."""

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pellucid.errors import BadInput, listed
-from pellucid.results.statistics import Interval, two_level
+from pellucid.results.statistics import Interval, TwoLevel
 
 Outcome = Literal["holds", "does not hold", "inconclusive"]
 ALPHA, RESAMPLES, ENOUGH = 0.05, 4999, 5
@@ -73,14 +73,15 @@ def verdicts(claims: Sequence[Claim], frame: Any, resamples: int = RESAMPLES) ->
     """Every claim against rows of arm, setting, quantity, seed, sample, value."""
     tables = dict(iter(frame.groupby(["arm", "setting", "quantity"], sort=False)))
     runs = [_runs(claim, tables) for claim in claims]
-    made = [_verdict(claim, *found, resamples) for claim, found in zip(claims, runs, strict=True)]
+    gaps = [Sides(found[0], resamples) for found in runs]
+    made = [_verdict(claim, gap, *found[1:], resamples) for claim, gap, found in zip(claims, gaps, runs, strict=True)]
     decided: dict[int, Outcome] = {}
     while len(decided) < len(made):
         level = 1 - ALPHA / (len(made) - len(decided))
         fresh: dict[int, Outcome] = {}
         for i, claim in enumerate(claims):
             if i not in decided and made[i].outcome != "inconclusive":
-                said = outcome(claim, interval(runs[i][0], level, resamples))
+                said = outcome(claim, gaps[i].at(level))
                 if said != "inconclusive":
                     fresh[i] = said
         if not fresh:
@@ -116,9 +117,17 @@ def outcome(claim: Claim, found: Interval) -> Outcome:
     return "does not hold" if within or high < 0 or (margin == 0 and high <= 0) else "inconclusive"
 
 
-def interval(runs: Sequence[Any], level: float, resamples: int) -> Interval:
-    """Of the mean over seeds and samples; of one number a seed by Student's t."""
-    if all(len(run) == 1 for run in runs) and len(runs) > 1:
+class Sides:
+    """The runs of one side, or of a difference, and where their mean lies; what is drawn is drawn once."""
+
+    def __init__(self, runs: Sequence[Any], resamples: int) -> None:
+        self.runs, self.drawn = runs, TwoLevel(runs, resamples)
+
+    def at(self, level: float) -> Interval:
+        """Of the mean over seeds and samples; of one number a seed by Student's t."""
+        runs = self.runs
+        if len(runs) < 2 or any(len(run) != 1 for run in runs):
+            return self.drawn.at(level)
         from scipy.special import stdtrit
 
         values = np.array([run[0] for run in runs], dtype=float)
@@ -126,14 +135,18 @@ def interval(runs: Sequence[Any], level: float, resamples: int) -> Interval:
         k, mean = len(values), float(values.mean()) if len(values) else math.nan
         half = float(stdtrit(k - 1, (1 + level) / 2) * values.std(ddof=1) / math.sqrt(k)) if k > 1 else math.nan
         return Interval(mean, mean - half, mean + half, k, len(runs) - k, k)
-    return two_level(runs, level, resamples)
 
 
-def _verdict(claim: Claim, difference: list[Any], more: list[Any], less: list[Any] | None, resamples: int) -> Verdict:
-    found = interval(difference, 1 - ALPHA, resamples)
+def interval(runs: Sequence[Any], level: float, resamples: int) -> Interval:
+    """Where the mean of some runs lies."""
+    return Sides(runs, resamples).at(level)
+
+
+def _verdict(claim: Claim, gap: Sides, more: list[Any], less: list[Any] | None, resamples: int) -> Verdict:
+    found = gap.at(1 - ALPHA)
     sides = [None if runs is None else interval(runs, 1 - ALPHA, resamples) for runs in (more, less)]
     assert sides[0] is not None
-    return Verdict(claim, outcome(claim, found), found, sides[0], sides[1], len(difference))
+    return Verdict(claim, outcome(claim, found), found, sides[0], sides[1], len(gap.runs))
 
 
 def _runs(claim: Claim, tables: dict[Any, Any]) -> tuple[list[Any], list[Any], list[Any] | None]:
