@@ -53,7 +53,7 @@ parity: $(VENV)/.dev  ## what other libraries say of the same pictures, measured
 	OMP_NUM_THREADS=1 $(BIN)/python docs/parity.py
 
 studies: $(VENV)/.dev  ## all studies at tiny scale, into runs/studies and docs/studies.json; an hour and a half, and it goes on
-	$(BIN)/pellucid study run papers --workers 2 -o runs/studies
+	$(BIN)/pellucid study run all --workers 2 -o runs/studies
 	$(BIN)/python docs/studies.py runs/studies
 
 picture: $(VENV)/.dev  ## the pictures of the README and of the documentation; a few minutes

@@ -16,7 +16,7 @@ copyright = author
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "signatures", "catalogue"]
-exclude_patterns = ["_build", "_ext", "_parity.md", "_cards.md", "_studies.md"]
+exclude_patterns = ["_build", "_ext", "_parity.md", "_cards.md", "_studies.md", "_errata.md"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["attrs_inline", "attrs_block", "colon_fence", "deflist"]
 nitpicky = True

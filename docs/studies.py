@@ -26,9 +26,9 @@ def kept(study: dict[str, Any]) -> dict[str, Any]:
 
 
 def _verdict(one: dict[str, Any]) -> dict[str, Any]:
-    difference = [_rounded(one["difference"][name]) for name in ("mean", "low", "high")]
-    sides = [_rounded(side["mean"]) if side else None for side in (one["more"], one["less"])]
-    return {"claim": one["claim"], "outcome": one["outcome"], "difference": difference, "sides": sides}
+    difference = {end: _rounded(one["difference"][end]) for end in ("mean", "low", "high")}
+    sides = {side: one[side] and {"mean": _rounded(one[side]["mean"])} for side in ("more", "less")}
+    return {"claim": one["claim"], "outcome": one["outcome"], "difference": difference, **sides}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -9,13 +9,16 @@ import importlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pellucid import registry
 from pellucid.cli import _members
 from pellucid.cli._members import Member
+from pellucid.report import errata
+from pellucid.report.studies import PAPERS, group_of
+from pellucid.report.study import MOVES, claimed, survival
 
 DOCS = Path(__file__).parents[1]
 ORDER = ("questions", "explainers", "metrics", "objectives", "influences", "encoders", "datasets", "transforms",
@@ -329,48 +332,65 @@ def _parity_rows(family: str, name: str, entries: list[dict[str, Any]]) -> Itera
 # --- studies ---------------------------------------------------------------------------------------------------------
 
 
-PAPERS = {
-    "lico": "LICO", "relico": "LICO, the reproduction", "cgc-sup": "CGC", "recc": "Class-contrastive back-propagation",
-    "relf": "Label-free explainability", "erratum": "Errata: what defects did", "open": "Questions that no paper asked",
-}  # fmt: skip
-
-
 def studies(record: Mapping[str, Any]) -> str:
-    """What came out: a table a paper, then the claims of every study."""
-    found = record["studies"]
-    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    said = [f"Made on {record['machine']}, with {versions}."]
-    for of, title in PAPERS.items():
-        mine = [one for one in found if one["of"] == of]
-        if mine:
-            said += [
-                f"## {title}",
-                table(["study", "the paper's claim", "at this scale"], [_told(one) for one in mine]),
-            ]
-            said += [part for one in mine for part in (f"### {one['name']}", _claims(one))]
+    """What came out of the papers' claims: a table a paper, then the claims of every study."""
+    said = [_made(record)]
+    for group, title in PAPERS.items():
+        if group not in ("erratum", "open"):
+            said += _group(title, [one for one in record["studies"] if group_of(one) == group], CLAIMED, _told)
     return "\n\n".join(said) + "\n"
 
 
+def errata_of(record: Mapping[str, Any]) -> str:
+    """What came out of the errata, the largest effect first, and of the open questions."""
+    found = {group: [one for one in record["studies"] if group_of(one) == group] for group in ("erratum", "open")}
+    said = [_made(record), *errata.lead(found["erratum"], found["open"])]
+    said += _group(PAPERS["erratum"], errata.by_effect(found["erratum"]), DEFECTS, _defect)
+    said += _group(PAPERS["open"], found["open"], ASKED, _told)
+    return "\n\n".join(said) + "\n"
+
+
+CLAIMED = ("study", "the paper's claim", "at this scale")
+DEFECTS = ("study", "what the defect does", "effect", "the published conclusion", "again")
+ASKED = ("study", "what one would expect", "at this scale")
+
+
+def _made(record: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    return f"Made on {record['machine']}, with {versions}."
+
+
+def _group(
+    title: str, mine: Sequence[Mapping[str, Any]], columns: Sequence[str], row: Callable[[Any], list[str]]
+) -> list[str]:
+    if not mine:
+        return []
+    each = [part for one in mine for part in (f"### {one['name']}", _claims(one))]
+    return [f"## {title}", table(list(columns), [row(one) for one in mine]), *each]
+
+
+def _link(one: Mapping[str, Any]) -> str:
+    return f"[{one['name']}](catalogue/studies/{one['name']}.md), {one['where']}"
+
+
 def _told(one: Mapping[str, Any]) -> list[str]:
-    link = f"[{one['name']}](catalogue/studies/{one['name']}.md), {one['where']}"
-    if one.get("defect"):
-        moves = {"holds": "the number stays", "does not hold": "**the number moves**"}.get(
-            one["outcome"], "not decided"
-        )
-        size = "" if one["effect"] is None else f", by {abs(one['effect']):.2g} standard deviations"
-        return [link, cell(f"{one['defect']} The paper: {one['claim']}"), f"{moves}{size}, {one['scale']}"]
-    return [link, cell(one["claim"]), f"{_bold(one['outcome'])}, {one['scale']}, {one['seeds']} seeds"]
+    return [_link(one), cell(one["claim"]), f"{_bold(one['outcome'])}, {one['scale']}, {one['seeds']} seeds"]
+
+
+def _defect(one: Mapping[str, Any]) -> list[str]:
+    size = "–" if one["effect"] is None else f"{one['effect']:+.2g}".replace("-", "−")
+    does, concludes = errata.sentence(one), f"“{one['claim']}” {survival(one)[0]}."
+    again = f"`pellucid study run {one['name']}`"
+    return [_link(one), cell(does), f"{size}, {MOVES[one['outcome']]}", cell(concludes), again]
 
 
 def _claims(one: Mapping[str, Any]) -> str:
     rows = []
     for verdict in one["verdicts"]:
-        claim, (mean, low, high) = verdict["claim"], verdict["difference"]
-        where = f" ({claim['setting']})" if claim["setting"] else ""
-        text = f"{claim['quantity']}{where}: {claim['more']} {'≈' if claim['same'] else '>'} {claim['less']}"
+        claim, (mean, low, high) = verdict["claim"], (verdict["difference"][end] for end in ("mean", "low", "high"))
         gap = "undefined" if mean is None else f"{mean:+.3g} ({low:+.3g} to {high:+.3g})".replace("-", "−")
         outcome = verdict["outcome"] if claim["main"] else f"{verdict['outcome']}, besides"
-        rows.append([cell(text), gap, f"{claim['margin']:g}", outcome])
+        rows.append([cell(claimed(claim)), gap, f"{claim['margin']:g}", outcome])
     return table(["claim", "difference", "margin", "verdict"], rows)
 
 
@@ -394,7 +414,9 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "catalogue/index.md", index(counts)
     yield "_cards.md", cards()
     yield "_parity.md", parity(json.loads((DOCS / "parity.json").read_text(encoding="utf-8")))
-    yield "_studies.md", studies(json.loads((DOCS / "studies.json").read_text(encoding="utf-8")))
+    ran = json.loads((DOCS / "studies.json").read_text(encoding="utf-8"))
+    yield "_studies.md", studies(ran)
+    yield "_errata.md", errata_of(ran)
 
 
 def write(folder: Path = DOCS) -> list[Path]:

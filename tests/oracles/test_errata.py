@@ -13,7 +13,8 @@ from pellucid.objectives import Objective
 from pellucid.studies import Study
 from pellucid.studies._base import ordered
 from pellucid.studies._cells import Kept, Lab, Measure, Train
-from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, OneWay, differing, effect, resolved
+from pellucid.studies._differs import differing, resolved
+from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, OneWay, effect
 
 ERRATA = [name for name in pl.catalog("studies") if name.startswith("err-")]
 QUICK = 'plain:batch=12,transform="plain:size=28",optimiser=adam,lr=0.003,schedule=constant,epochs=2'
@@ -348,12 +349,15 @@ def test_the_anchors_of_other_pictures():
 
 
 def test_an_influence_that_is_a_product(lab):
-    from pellucid.studies.err_dot_product import Dots
+    from pellucid.studies.err_dot_product import LIKE, Dots
 
     found = {}
     for how in (":protocol=published", ""):
         cell = Dots(CODED, "subset:first=20@digits", "subset:first=4@digits", f"influence-function{how}", "digits")
-        found[how] = done(cell, lab)["value"].to_numpy()
+        frame = done(cell, lab)
+        assert set(frame["arm"]) == {"most", "least", "scores"}
+        found[how] = frame[frame["quantity"] == LIKE]["value"].to_numpy()
+        assert len(found[how]) == 4
     assert found[":protocol=published"].min() > 0.98
     assert found[""].max() < found[":protocol=published"].min()
 

@@ -248,6 +248,7 @@ def test_two_trainings_apart(lab):
 def test_the_cost_counts_trainings(lab, monkeypatch):
     clock = iter([10.0, 13.0])
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    Told().run(lab)
     cell = lf.Cost("pretext tasks", "all", (Told(),), 0, (VAE,))
     monkeypatch.setattr(Train, "told", lambda *_: {"rows": [{"seconds": 2.0}, {"seconds": 3.0}]})
     frame = pd.DataFrame(list(cell.rows(lab)))

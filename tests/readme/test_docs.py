@@ -32,9 +32,7 @@ def html(tmp_path_factory):
     import shutil
 
     source = tmp_path_factory.mktemp("docs") / "docs"
-    shutil.copytree(
-        DOCS, source, ignore=shutil.ignore_patterns("_build", "catalogue", "_cards.md", "_parity.md", "_studies.md")
-    )
+    shutil.copytree(DOCS, source, ignore=shutil.ignore_patterns("_build", "catalogue", "_*.md"))
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", str(source), str(source / "h")]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr

@@ -105,9 +105,10 @@ def report(out: Out = OUT) -> None:
 def _all_of(out: Path) -> None:
     """The pages of all that was run there."""
     from pellucid.report import write
+    from pellucid.report.errata import there
 
     print(f"Open {write(out, 'studies')}")
-    if any(out.glob("studies/err-*/study.json")) or any(out.glob("studies/open-*/study.json")):
+    if there(out):
         print(f"Open {write(out, 'errata')}")
 
 

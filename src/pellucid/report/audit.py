@@ -9,7 +9,7 @@ from typing import Any
 from pellucid.report import evaluate, facts, sheets
 from pellucid.report.measured import Measured
 from pellucid.report.page import Cell, Grid, Page, Row, Section, Table, Tone, Words
-from pellucid.report.words import is_control
+from pellucid.report.words import is_control, or_nan
 from pellucid.results import Results
 from pellucid.results.kept import read_pictures
 
@@ -77,9 +77,9 @@ def removed(record: Mapping[str, Any]) -> Section | None:
     rows = []
     for row in record["removals"]:
         if row.get("n"):
-            kept, low, high = (_float(row.get(name)) for name in ("kept", "low", "high"))
+            kept, low, high = (or_nan(row.get(name)) for name in ("kept", "low", "high"))
             cell = Cell(_percent(kept), _range(low, high), "", kept, low, high)
-            before, after = (_float(row.get(name)) for name in ("before", "after"))
+            before, after = (or_nan(row.get(name)) for name in ("before", "after"))
             change = "" if math.isnan(after) else f"{before:.2f} → {after:.2f}"
             rows.append(Row(OUT.get(str(row["taken out"]), str(row["taken out"])), (cell, change, f"{row['n']:,}")))
     text = "The model is asked again without a part of the picture. The verdict rests on these answers, not on maps."
@@ -121,7 +121,7 @@ def _yes(value: Any) -> Cell:
 
 
 def _between(row: Mapping[str, Any], name: str) -> Cell:
-    mean, low, high = (_float(row.get(key)) for key in (name, f"{name} low", f"{name} high"))
+    mean, low, high = (or_nan(row.get(key)) for key in (name, f"{name} low", f"{name} high"))
     if math.isnan(mean):
         return Cell("–", tone="soft")
     small = "" if math.isnan(low) else _range(low, high)
@@ -133,12 +133,8 @@ def _range(low: float, high: float) -> str:
 
 
 def _share(value: Any) -> Cell:
-    number = _float(value)
+    number = or_nan(value)
     return Cell(_percent(number), value=None if math.isnan(number) else number)
-
-
-def _float(value: Any) -> float:
-    return float("nan") if value is None else float(value)
 
 
 def _percent(value: float) -> str:

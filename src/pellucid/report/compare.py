@@ -5,7 +5,7 @@ Differences are B less A: what was gained on the way from A to B. `pellucid comp
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,6 @@ from pellucid.report.page import (
     Dots,
     Dotted,
     Grid,
-    Map,
     Page,
     Provenance,
     Row,
@@ -30,7 +29,7 @@ from pellucid.report.page import (
     measured,
 )  # fmt: skip
 from pellucid.report.train import spread
-from pellucid.report.words import ARROWS, chance, entry, interval, is_control, name_of, valued
+from pellucid.report.words import ARROWS, chance, entry, interval, is_control, name_of, or_nan, valued
 from pellucid.results.kept import Pictures, Sample, read_pictures
 
 FILE = "compare.json"
@@ -51,7 +50,7 @@ class Folder:
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
-        return [{**row, **{name: _float(row.get(name)) for name in ("a", "b", "difference", "low", "high", "p_holm")}}
+        return [{**row, **{name: or_nan(row.get(name)) for name in ("a", "b", "difference", "low", "high", "p_holm")}}
                 for row in self.record["rows"]]  # fmt: skip
 
     @cached_property
@@ -169,7 +168,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Section:
 
 
 def _plain(value: Any, metric: str) -> Cell:
-    return measured(_float(value), math.nan, math.nan, metric)
+    return measured(or_nan(value), math.nan, math.nan, metric)
 
 
 def _difference(row: Mapping[str, Any]) -> Cell:
@@ -191,7 +190,7 @@ def dots(run: Folder) -> list[Section]:
     """Training by training, where there are several."""
     by: dict[str, list[Dotted]] = {}
     for row in run.rows:
-        runs = [[_float(v) for v in row.get(f"runs_{side}") or []] for side in "ab"]
+        runs = [[or_nan(v) for v in row.get(f"runs_{side}") or []] for side in "ab"]
         if min(map(len, runs)) < 2:
             continue
         metric = str(row["metric"])
@@ -230,20 +229,9 @@ def shown(run: Folder) -> list[Section]:
 
 
 def _sample(sample: Sample, files: Sequence[bytes], columns: Sequence[Column], about: Mapping[str, Any]) -> Shown:
-    title = str(about.get("title") or f"image {sample.number}")
-    captions = [str(text) for text in about.get("captions", [])]
-    maps = [
-        Map(one.column, one.png, one.alt, captions[j] if j < len(captions) else "")
-        for j, one in enumerate(sheets.maps_of(sample, files, columns, title))
-    ]
-    h, w = sample.maps.shape[1:]
     change = about.get("change")
-    return Shown(
-        sample.number, title, [str(line) for line in about.get("lines", [])], sample.why,
-        sheets.picture_webp(sample.picture), (w, h),
-        "" if sample.outline is None else sheets.path_of(sample.outline), maps, (),
-        [None if change is None else float(change)],
-    )  # fmt: skip
+    made = sheets.shown(sample, files, columns, about, "image")
+    return replace(made, scores=[None if change is None else float(change)])
 
 
 # --- where it comes from ----------------------------------------------------------------------------------------------
@@ -288,7 +276,3 @@ def _how(record: Mapping[str, Any]) -> str:
 
 def _data(run: Folder) -> dict[str, Any]:
     return {"data": run.record.get("licence") or {}}
-
-
-def _float(value: Any) -> float:
-    return math.nan if value is None else float(value)

@@ -24,11 +24,9 @@ from pellucid.report.page import (
     Dotted,
     Grid,
     Line,
-    Map,
     Page,
     Provenance,
     Row,
-    Shown,
     Table,
     Tone,
     Words,
@@ -291,27 +289,14 @@ def _grid(run: Folder, name: str, title: str, text: str, asked: str = "Questions
     columns = sheets.columns_of(pictures)
     files, side = sheets.pngs(pictures, columns)
     samples = [
-        _shown(sample, maps, columns, about.get(sample.number, {}))
+        replace(
+            sheets.shown(sample, maps, columns, about.get(sample.number, {}), "scene"), charts=_curves(sample, columns)
+        )
         for sample, maps in zip(pictures.samples, files, strict=True)
     ]
     if name != "networks":
         text = f"{text} {sheets.text_on(columns)}"
     return Grid(title, columns, samples, note=sheets.note_on(side), asked=asked, across=across, text=text)
-
-
-def _shown(sample: Sample, files: Sequence[bytes], columns: Sequence[Column], about: Mapping[str, Any]) -> Shown:
-    title, captions = str(about.get("title") or f"scene {sample.number}"), about.get("captions") or []
-    lines = [str(line) for line in about.get("lines") or []]
-    maps = [
-        Map(one.column, one.png, one.alt, str(captions[j]) if j < len(captions) else "")
-        for j, one in enumerate(sheets.maps_of(sample, files, columns, title))
-    ]
-    h, w = sample.maps.shape[1:]
-    outline = "" if sample.outline is None else sheets.path_of(sample.outline)
-    picture = sheets.picture_webp(sample.picture)
-    return Shown(
-        sample.number, title, lines, sample.why, picture, (w, h), outline, maps, _curves(sample, columns)
-    )  # fmt: skip
 
 
 def _curves(sample: Sample, columns: Sequence[Column]) -> list[Chart]:

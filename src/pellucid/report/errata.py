@@ -10,7 +10,7 @@ from typing import Any
 from pellucid.errors import BadFile
 from pellucid.report.page import Cell, Page, Row, Section, Table
 from pellucid.report.study import FILE, MOVES, TONES, read, survival
-from pellucid.report.words import number
+from pellucid.report.words import number, or_nan
 
 MARKS = (f"studies/err-*/{FILE}", f"studies/open-*/{FILE}")
 HTML = "errata.html"
@@ -18,15 +18,25 @@ HTML = "errata.html"
 
 def page(folder: Path) -> Page:
     """Of a folder in which errata were run."""
-    found = [read(path.parent) for mark in MARKS for path in sorted(Path(folder).glob(mark))]
+    found = [read(path.parent) for path in there(Path(folder))]
     if not found:
         raise BadFile(f"{folder} holds no errata that were run; run them: pellucid study run errata -o {folder}.")
-    errata = sorted((one for one in found if one.get("kind") == "erratum"), key=_size, reverse=True)
+    errata = by_effect([one for one in found if one.get("kind") == "erratum"])
     asked = [one for one in found if one.get("kind") == "open"]
     sections: list[Section] = [*([defects(errata)] if errata else []), *([questions(asked)] if asked else [])]
     return Page(
         "What published conclusions owe to defects", lead(errata, asked), sections, version=str(found[0]["version"])
     )
+
+
+def there(folder: Path) -> list[Path]:
+    """What errata and questions left in a folder."""
+    return [path for mark in MARKS for path in sorted(folder.glob(mark))]
+
+
+def by_effect(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The largest first; last what has none."""
+    return sorted(found, key=lambda one: -1.0 if one.get("effect") is None else abs(float(one["effect"])), reverse=True)
 
 
 def lead(errata: Sequence[Mapping[str, Any]], asked: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -58,8 +68,8 @@ def sentence(one: Mapping[str, Any]) -> str:
     first = one["verdicts"][0]
     claim, (mean, low, high) = first["claim"], (first["difference"][name] for name in ("mean", "low", "high"))
     where = f" ({claim['setting']})" if claim["setting"] else ""
-    more, less = (number(_nan(first[side]["mean"])) for side in ("more", "less"))
-    gap = f"{number(_nan(mean))} ({number(_nan(low))} to {number(_nan(high))})"
+    more, less = (number(or_nan(first[side]["mean"])) for side in ("more", "less"))
+    gap = f"{number(or_nan(mean))} ({number(or_nan(low))} to {number(or_nan(high))})"
     return f"{one['defect']} With that {claim['quantity']}{where} is {more}, without it {less}: {gap}."
 
 
@@ -95,11 +105,3 @@ def questions(found: Sequence[Mapping[str, Any]]) -> Table:
         )  # fmt: skip
         rows.append(Row(str(one.get("title")), cells, small=str(one["name"])))
     return Table("Questions nobody answered", ("question", "what one would expect", "verdict", "by", "again"), rows)
-
-
-def _size(one: Mapping[str, Any]) -> float:
-    return abs(float(one["effect"])) if one.get("effect") is not None else -1.0
-
-
-def _nan(value: Any) -> float:
-    return float("nan") if value is None else float(value)

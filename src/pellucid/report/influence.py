@@ -29,7 +29,7 @@ from pellucid.report.page import (
     Table,
     measured,
 )  # fmt: skip
-from pellucid.report.words import interval, valued
+from pellucid.report.words import interval, or_nan, valued
 from pellucid.results.kept import read_pictures
 from pellucid.results.statistics import bca
 
@@ -110,7 +110,7 @@ SIDES = ("supporters", "opponents")
 
 def _near(one: Mapping[str, Any]) -> Near:
     same = one.get("same")
-    return Near(int(one["train"]), str(one["label"]), None if same is None else bool(same), _float(one["score"]))
+    return Near(int(one["train"]), str(one["label"]), None if same is None else bool(same), or_nan(one["score"]))
 
 
 def page(folder: Path) -> Page:
@@ -140,7 +140,7 @@ def sentences(run: Folder) -> list[str]:
                 f"no labels, so nobody can count how many show the same thing."]  # fmt: skip
     known = [entry for entry in run.entries if entry in run.agreement]
     able = [entry for entry in known if entry[1] not in run.controls] or known
-    best = max(able, key=lambda entry: _float(run.agreement[entry]["supporters"]))
+    best = max(able, key=lambda entry: or_nan(run.agreement[entry]["supporters"]))
     return [lead(run, best), *(_told(run, entry) for entry in known)]
 
 
@@ -155,7 +155,7 @@ def lead(run: Folder, entry: Entry) -> str:
     most = f"Of the {run.said(run.top)} that {by}most support {'the' if single else 'each'} test {run.one}"
     if run.top == 1:
         most = f"Of the training {run.one}s that {by}support {'the' if single else 'each'} test {run.one} most"
-    chance = valued(_float(row["chance"]), SHARE)
+    chance = valued(or_nan(row["chance"]), SHARE)
     return f"{most}, {valued(value, SHARE)} share its label{sure}; by chance {chance} would."
 
 
@@ -163,10 +163,10 @@ def _told(run: Folder, entry: Entry) -> str:
     """Both ends, and whether chance would do as well."""
     row = run.agreement[entry]
     _, low, high = share(row, "supporters")
-    for_, against, chance = (valued(_float(row[name]), SHARE) for name in (*SIDES, "chance"))
+    for_, against, chance = (valued(or_nan(row[name]), SHARE) for name in (*SIDES, "chance"))
     control = " (a control)" if entry[1] in run.controls else ""
     said = f"{run.who(entry)}{control}: {for_} of the supporters and {against} of the opponents have the label of their"
-    covered = low <= _float(row["chance"]) <= high
+    covered = low <= or_nan(row["chance"]) <= high
     tail = "; the supporters cannot be told from chance" if covered else ""
     return f"{said} test {run.one}, {chance} of all training {run.one}s{tail}."
 
@@ -200,7 +200,7 @@ def under_title(run: Folder) -> list[tuple[str, str]]:
 
 def share(row: Mapping[str, Any], side: str) -> tuple[float, float, float]:
     """Of the supporters, or opponents, with the label of their test example: mean and interval over test examples."""
-    return spread([_float(v) for v in (row.get("each") or {}).get(side, [])], _float(row[side]))
+    return spread([or_nan(v) for v in (row.get("each") or {}).get(side, [])], or_nan(row[side]))
 
 
 def spread(values: Sequence[float], mean: float = math.nan) -> tuple[float, float, float]:
@@ -218,7 +218,7 @@ def table(run: Folder) -> Section | None:
         return None
     rows = []
     for entry, found in run.agreement.items():
-        control, chance = entry[1] in run.controls, _float(found["chance"])
+        control, chance = entry[1] in run.controls, or_nan(found["chance"])
         cells = [measured(*share(found, side), SHARE) for side in SIDES]
         last = Cell(valued(chance, SHARE), value=chance)
         rows.append(Row(run.who(entry), (*cells, last), control, "control" if control else ""))
@@ -238,14 +238,14 @@ def similarity(run: Folder) -> Section | None:
     found = run.record.get("similarity") or []
     if not found:
         return None
-    shares = sorted({_float(one["share"]) for one in found})
+    shares = sorted({or_nan(one["share"]) for one in found})
     rows = []
     for entry in run.entries:
         cells: list[Cell | str] = []
-        mine = {_float(one["share"]): one for one in found if (one["model"], one["influence"]) == entry}
+        mine = {or_nan(one["share"]): one for one in found if (one["model"], one["influence"]) == entry}
         for some in shares:
             ends = [mine.get(some, {}).get(side) or [] for side in ("most", "least")]
-            cells += [measured(*spread([_float(v) for v in end]), SHARE) for end in ends]
+            cells += [measured(*spread([or_nan(v) for v in end]), SHARE) for end in ends]
         rows.append(Row(run.who(entry), cells, entry[1] in run.controls))
     columns = ["", *(f"{side} important {100 * some:g} %" for some in shares for side in ("most", "least"))]
     text = (
@@ -359,7 +359,3 @@ def provenance(run: Folder) -> Provenance:
         rows.append((f"{word} data", f"{record[word]} {digest}".strip()))
     rows += [(word, str(record[word])) for word in ("transform", "seed") if record.get(word) is not None]
     return Provenance("Where it comes from", [*rows, *facts.written_by(record, str(record.get("version", "")))])
-
-
-def _float(value: Any) -> float:
-    return math.nan if value is None else float(value)

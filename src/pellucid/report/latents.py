@@ -28,7 +28,7 @@ from pellucid.report.page import (
     Table,
     measured,
 )  # fmt: skip
-from pellucid.report.words import interval, number
+from pellucid.report.words import interval, number, or_nan
 from pellucid.results.kept import Pictures, Sample, read_pictures
 
 FILE = "latents.json"
@@ -116,7 +116,7 @@ def _with(mean: float, low: float, high: float) -> str:
 
 def _factors_said(run: Folder) -> str:
     """By the gap of mutual information, who stands for factors best."""
-    known = {name: _float((e.get("factors") or {}).get("MIG")) for name, e in zip(run.names, run.encoders, strict=True)}
+    known = {name: or_nan((e.get("factors") or {}).get("MIG")) for name, e in zip(run.names, run.encoders, strict=True)}
     known = {name: value for name, value in known.items() if value == value}
     if not known:
         return ""
@@ -128,7 +128,7 @@ def _factors_said(run: Folder) -> str:
 def _between_said(run: Folder) -> str:
     """The least and the most alike of all pairs."""
     matrix = run.record["agreement"].get("pearson") or []
-    pairs = [(_float(matrix[i][j]), run.names[i], run.names[j]) for i in range(len(matrix)) for j in range(i)]
+    pairs = [(or_nan(matrix[i][j]), run.names[i], run.names[j]) for i in range(len(matrix)) for j in range(i)]
     pairs = sorted(pair for pair in pairs if pair[0] == pair[0])
     if not pairs:
         return ""
@@ -163,7 +163,7 @@ def units(run: Folder) -> Section:
         count = f"{len(e['units'])} unit{'s' if len(e['units']) != 1 else ''}"
         small = " · ".join(filter(None, (count, _trained(e))))
         rows.append(Row(name, [measured(*_interval(found.get(by)), by) for by in BY], small=small))
-        pooled = {by: _float((found.get(by) or {}).get("pooled")) for by in BY}
+        pooled = {by: or_nan((found.get(by) or {}).get("pooled")) for by in BY}
         if any(value == value for value in pooled.values()):
             cells = [measured(pooled[by], math.nan, math.nan, by) for by in BY]
             rows.append(Row(name, cells, small="all pixels of all images as one"))
@@ -224,12 +224,12 @@ def between(run: Folder) -> Section | None:
 
 
 def _pair(pearson: Any, spearman: Any) -> Cell:
-    made = measured(_float(pearson), math.nan, math.nan, "")
-    return replace(made, small="" if spearman is None else f"Spearman {number(_float(spearman))}")
+    made = measured(or_nan(pearson), math.nan, math.nan, "")
+    return replace(made, small="" if spearman is None else f"Spearman {number(or_nan(spearman))}")
 
 
 def _plain(value: Any) -> Cell:
-    return measured(_float(value), math.nan, math.nan, "")
+    return measured(or_nan(value), math.nan, math.nan, "")
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ def _grid(run: Folder, title: str, whole: bool, text: str) -> Grid:
     some = Pictures(entries, samples)
     columns = sheets.columns_of(some)
     files, side = sheets.pngs(some, columns)
-    values = [] if whole else [[_float(v) for e in run.encoders for v in _values(e, i)] for i in range(len(samples))]
+    values = [] if whole else [[or_nan(v) for e in run.encoders for v in _values(e, i)] for i in range(len(samples))]
     if not all(len(row) == len(columns) for row in values):
         values = []
     titles = [str(title) for title in run.record.get("titles") or []]
@@ -333,9 +333,5 @@ def provenance(run: Folder) -> Provenance:
 
 def _interval(found: Mapping[str, Any] | None) -> tuple[float, float, float]:
     """Mean and interval."""
-    mean, low, high = (_float((found or {}).get(name)) for name in ("mean", "low", "high"))
+    mean, low, high = (or_nan((found or {}).get(name)) for name in ("mean", "low", "high"))
     return mean, low, high
-
-
-def _float(value: Any) -> float:
-    return math.nan if value is None else float(value)

@@ -6,13 +6,15 @@ it would be too large, the maps are made coarser, and the page says so.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from pellucid.report.page import Column, Map, Scale
+from pellucid.report.page import Column, Map, Scale, Shown
 from pellucid.results.kept import Pictures, Sample
 
 SATURATE = 0.005  # the share of the strongest values that lie beyond the ends of a scale
@@ -150,6 +152,22 @@ def maps_of(sample: Sample, files: Sequence[bytes], columns: Sequence[Column], t
         alt += f", asked for {column.ask}: " if column.ask != "none" else ": "
         made.append(Map(j, file, alt + described(sample.maps[j], sample.outline)))
     return made
+
+
+def shown(
+    sample: Sample, files: Sequence[bytes], columns: Sequence[Column], about: Mapping[str, Any], noun: str = "picture"
+) -> Shown:
+    """A sample with its maps. about: its title, the lines below it and the captions of its maps, where it has them."""
+    title, captions = str(about.get("title") or f"{noun} {sample.number}"), about.get("captions") or []
+    maps = [
+        replace(one, caption=str(captions[j]) if j < len(captions) else "")
+        for j, one in enumerate(maps_of(sample, files, columns, title))
+    ]
+    h, w = sample.maps.shape[1:]
+    return Shown(
+        sample.number, title, [str(line) for line in about.get("lines") or []], sample.why,
+        picture_webp(sample.picture), (w, h), "" if sample.outline is None else path_of(sample.outline), maps,
+    )  # fmt: skip
 
 
 def described(map: Array, outline: Array | None) -> str:

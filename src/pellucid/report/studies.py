@@ -7,8 +7,8 @@ from typing import Any
 
 from pellucid.errors import BadFile
 from pellucid.report.page import Cell, Page, Row, Table
-from pellucid.report.study import FILE, TONES, read
-from pellucid.report.words import number
+from pellucid.report.study import FILE, TONES, claimed, read
+from pellucid.report.words import number, or_nan
 
 MARKS = (f"studies/*/{FILE}",)
 PAPERS = {
@@ -57,10 +57,12 @@ def table(title: str, found: Sequence[Mapping[str, Any]]) -> Table:
         gap = "–"
         if first is not None and first["difference"]["mean"] is not None:
             d = first["difference"]
-            gap = Cell(number(d["mean"]), f"{_number(d['low'])} to {_number(d['high'])}", value=float(d["mean"]))
+            gap = Cell(
+                number(d["mean"]), f"{number(or_nan(d['low']))} to {number(or_nan(d['high']))}", value=float(d["mean"])
+            )
         cells = (
             str(one.get("claim")), Cell(outcome, tone=TONES.get(outcome, "")),
-            "–" if first is None else _said(first["claim"]), gap, f"{one['scale']}, {one.get('seeds')} seeds",
+            "–" if first is None else claimed(first["claim"]), gap, f"{one['scale']}, {one.get('seeds')} seeds",
         )  # fmt: skip
         rows.append(Row(str(one["name"]), cells, small=str(one.get("where"))))
     return Table(title, ("study", "the paper's claim", "verdict", "decided by", "difference", "scale"), rows)
@@ -70,12 +72,3 @@ def _deciding(one: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """A main claim with the study's own outcome."""
     main = [v for v in one["verdicts"] if v["claim"]["main"]]
     return next((v for v in main if v["outcome"] == one["outcome"]), main[0] if main else None)
-
-
-def _said(claim: Mapping[str, Any]) -> str:
-    where = f" ({claim['setting']})" if claim["setting"] else ""
-    return f"{claim['quantity']}{where}: {claim['more']} {'≈' if claim['same'] else '>'} {claim['less']}"
-
-
-def _number(value: Any) -> str:
-    return "–" if value is None else number(float(value))

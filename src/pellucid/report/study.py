@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,16 @@ from pellucid.report.page import (
     Dots,
     Dotted,
     Grid,
-    Map,
     Page,
     Provenance,
     Row,
     Section,
-    Shown,
     Table,
     Tone,
     Words,
 )  # fmt: skip
-from pellucid.report.words import interval, number, span, valued
-from pellucid.results.kept import Sample, read_pictures
+from pellucid.report.words import interval, number, or_nan, span, valued
+from pellucid.results.kept import read_pictures
 
 FILE = "study.json"
 MARKS = (FILE,)
@@ -98,7 +97,7 @@ def survival(one: Mapping[str, Any]) -> tuple[str, Tone]:
     for verdict in one["verdicts"]:
         claim = verdict["claim"]
         for side in ("as published", "sound"):
-            if side in (str(claim["setting"]).split(" · ")[0], claim["more"]) and claim["less"] not in ("sound",):
+            if side in (str(claim["setting"]).split(" · ")[0], claim["more"]) and claim["less"] != "sound":
                 sides.setdefault(side, verdict["outcome"] == "holds")
     if len(sides) < 2:
         return "–", ""
@@ -112,17 +111,25 @@ def differences(run: Mapping[str, Any]) -> list[Table]:
     return [Table("What differs", ("knob", "as published", "sound"), rows, text=text)] if rows else []
 
 
+def claimed(claim: Mapping[str, Any]) -> str:
+    """A claim in a line.
+
+    >>> claimed({"quantity": "insertion", "setting": "grad-cam", "more": "lico", "less": "ce", "same": False})
+    'insertion (grad-cam): lico > ce'
+    """
+    where = f" ({claim['setting']})" if claim["setting"] else ""
+    return f"{claim['quantity']}{where}: {claim['more']} {'≈' if claim['same'] else '>'} {claim['less']}"
+
+
 def claims(found: Sequence[Mapping[str, Any]]) -> Table:
     """Every claim with its interval."""
     rows = []
     for one in found:
         claim, d = one["claim"], one["difference"]
-        low, high = float(_nan(d["low"])), float(_nan(d["high"]))
-        gap = Cell(number(_nan(d["mean"])), f"{number(low)} to {number(high)}", "", _nan(d["mean"]), low, high)
-        where = f" ({claim['setting']})" if claim["setting"] else ""
-        sign = "≈" if claim["same"] else ">"
-        head = f"{claim['quantity']}{where}"
-        sides = f"{claim['more']} {sign} {claim['less']}" + ("" if claim["main"] else " · besides")
+        mean, low, high = (or_nan(d[name]) for name in ("mean", "low", "high"))
+        gap = Cell(number(mean), f"{number(low)} to {number(high)}", "", mean, low, high)
+        head, _, sides = claimed(claim).rpartition(": ")
+        sides += "" if claim["main"] else " · besides"
         cells = (gap, number(float(claim["margin"])), Cell(one["outcome"], tone=TONES.get(one["outcome"], "")))
         rows.append(Row(head, cells, small=sides))
     text = (
@@ -151,7 +158,7 @@ def grid(folder: Path, kept: Mapping[str, Any], i: int, what: str) -> Grid:
     columns = sheets.columns_of(pictures)
     files, side = sheets.pngs(pictures, columns)
     samples = [
-        _shown(sample, maps, columns, about.get(sample.number, {}), i * APART)
+        replace(sheets.shown(sample, maps, columns, about.get(sample.number, {})), number=i * APART + sample.number)
         for sample, maps in zip(pictures.samples, files, strict=True)
     ]
     data, arms = str(kept["data"]), len({column.explainer for column in columns})
@@ -172,22 +179,6 @@ def _how(columns: Sequence[Column], kept: Mapping[str, Any]) -> str:
     return f"Maps of the first seed{by}.{tells}"
 
 
-def _shown(
-    sample: Sample, files: Sequence[bytes], columns: Sequence[Column], about: Mapping[str, Any], apart: int
-) -> Shown:
-    title, captions = str(about.get("title") or f"picture {sample.number}"), about.get("captions") or []
-    maps = [
-        Map(one.column, one.png, one.alt, str(captions[j]) if j < len(captions) else "")
-        for j, one in enumerate(sheets.maps_of(sample, files, columns, title))
-    ]
-    h, w = sample.maps.shape[1:]
-    outline = "" if sample.outline is None else sheets.path_of(sample.outline)
-    return Shown(
-        apart + sample.number, title, [str(line) for line in about.get("lines") or []], sample.why,
-        sheets.picture_webp(sample.picture), (w, h), outline, maps,
-    )  # fmt: skip
-
-
 def dots(run: Mapping[str, Any]) -> list[Dots]:
     """Every seed of the arms that main claims compare."""
     wanted = dict.fromkeys(
@@ -203,7 +194,9 @@ def dots(run: Mapping[str, Any]) -> list[Dots]:
 
 
 def _dotted(m: Mapping[str, Any]) -> Dotted:
-    return Dotted(str(m["arm"]), [_nan(v) for v in m["seeds"]], _nan(m["mean"]), _nan(m["low"]), _nan(m["high"]))
+    return Dotted(
+        str(m["arm"]), [or_nan(v) for v in m["seeds"]], or_nan(m["mean"]), or_nan(m["low"]), or_nan(m["high"])
+    )
 
 
 def numbers(run: Mapping[str, Any]) -> list[Table]:
@@ -228,7 +221,7 @@ def _ours(m: Mapping[str, Any] | None, paper: Mapping[tuple[str, str, str], Cell
         return "–"
     metric, arm, setting = str(m["quantity"]), str(m["arm"]), str(m["setting"])
     there = next(filter(None, (paper.get((metric, arm, part)) for part in (setting, *setting.split(" · "), ""))), None)
-    low, high = _nan(m["low"]), _nan(m["high"])
+    low, high = or_nan(m["low"]), or_nan(m["high"])
     small = interval(low, high, metric) + (f" · paper {there.text}" if there else "")
     return Cell(valued(m["mean"], metric), small.removeprefix("– · "), "", m["mean"], low, high)
 
@@ -307,7 +300,3 @@ def provenance(run: Mapping[str, Any]) -> Provenance:
 
 def _scale(run: Mapping[str, Any]) -> str:
     return f"{run['scale']} · {run.get('seeds')} seeds"
-
-
-def _nan(value: Any) -> float:
-    return float("nan") if value is None else float(value)

@@ -1,6 +1,7 @@
 """Words: numbers as they are written on the console and on a page, and what an explainer is called."""
 
 import math
+from typing import Any
 
 from pellucid import grammar
 from pellucid.show.scale import number as plain
@@ -23,6 +24,15 @@ def number(value: float) -> str:
     if not value:
         return "0"
     return "–" if math.isnan(value) else f"{value:#.3g}".rstrip(".").replace("-", "−", 1 if value < 0 else 0)
+
+
+def or_nan(value: Any) -> float:
+    """A number that files have none of where there is none.
+
+    >>> or_nan(2), or_nan(None)
+    (2.0, nan)
+    """
+    return math.nan if value is None else float(value)
 
 
 def score(value: float) -> str:

@@ -87,6 +87,8 @@ DIGITS = {
         network="pellucid:conv-autoencoder", recipe="relf-mnist",
     ),
 }  # fmt: skip
+OWN_DIGITS = {scale: DIGITS[scale] for scale in ("tiny", "small")}  # of studies that no paper has
+RATE = "similarity-rate:share=0.1"
 CORPUS = {"tiny": f"subset:balanced=200@{REST}"} | dict.fromkeys(
     ("small", "paper"), "subset:shots=100,pick=first@mnist"
 )

@@ -9,6 +9,7 @@ it leaves in the folder is written whole or not at all, so what is there is righ
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -245,9 +246,11 @@ class Work(Cell):
         raise NotImplementedError
 
     def run(self, lab: Lab) -> None:
+        start = time.monotonic()
         rows = [{"arm": "", "setting": "", "sample": 0} | dict(row) for row in self.rows(lab)]
+        told = {"cell": repr(self), "seconds": time.monotonic() - start}
         table = [[row[name] for name in COLUMNS[:-1]] + [float(row["value"])] for row in rows]
-        write_atomically(self.mark(lab), json.dumps({"cell": repr(self), "rows": table}).encode())
+        write_atomically(self.mark(lab), json.dumps(told | {"rows": table}).encode())
 
     def frame(self, lab: Lab) -> "pd.DataFrame":
         """Its rows."""

@@ -137,14 +137,9 @@ class Sides:
         return Interval(mean, mean - half, mean + half, k, len(runs) - k, k)
 
 
-def interval(runs: Sequence[Any], level: float, resamples: int) -> Interval:
-    """Where the mean of some runs lies."""
-    return Sides(runs, resamples).at(level)
-
-
 def _verdict(claim: Claim, gap: Sides, more: list[Any], less: list[Any] | None, resamples: int) -> Verdict:
     found = gap.at(1 - ALPHA)
-    sides = [None if runs is None else interval(runs, 1 - ALPHA, resamples) for runs in (more, less)]
+    sides = [None if runs is None else Sides(runs, resamples).at(1 - ALPHA) for runs in (more, less)]
     assert sides[0] is not None
     return Verdict(claim, outcome(claim, found), found, sides[0], sides[1], len(gap.runs))
 

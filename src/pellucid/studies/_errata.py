@@ -11,22 +11,18 @@ them knob by knob. Two kinds of claims are made of them:
     conclusion    what the paper concludes, once by the numbers of each arm: does it survive?
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from pellucid.studies._base import Study
-from pellucid.studies._cells import Cell, Lab, Measure, Reading, Train, Work
+from pellucid.studies._cells import Lab, Measure, Reading, Train, Work
 from pellucid.studies._claims import Claim
+from pellucid.studies._differs import differing
 from pellucid.studies._worlds import SMALL, TINY, World
 
 PUBLISHED, SOUND = "as published", "sound"
 SIDES = (PUBLISHED, SOUND)
-FAMILIES: Mapping[str, str] = {  # what a text form among a cell's fields is of, by the field's name
-    "network": "networks", "model": "networks", "data": "datasets", "corpus": "datasets", "asked": "datasets",
-    "objective": "objectives", "recipe": "recipes", "explainer": "explainers", "explainers": "explainers",
-    "metric": "metrics", "metrics": "metrics", "ask": "questions", "influence": "influences",
-}  # fmt: skip
 
 
 class Erratum(Study):
@@ -37,9 +33,23 @@ class Erratum(Study):
     differs: ClassVar[tuple[str, ...]] = ()  # knobs, or all under them, in which the cells of the two arms differ
     worlds: ClassVar[Mapping[str, World]] = {"tiny": TINY, "small": SMALL}
 
-    def arm(self, side: str, seed: int) -> Cell:
+    def arm(self, side: str, seed: int) -> Any:
         """The cell that the side decides."""
         raise NotImplementedError
+
+    def compared(self, side: str, seed: int) -> Measure | Work:
+        """Whose rows are the side's: those of its cell, or some of them."""
+        return self.arm(side, seed)
+
+    def beside(self, side: str, seed: int) -> Sequence[Measure | Work]:
+        """By what the paper's conclusion is drawn, where that needs more."""
+        return ()
+
+    def readings(self, seed: int) -> Iterator[Reading]:
+        for side in SIDES:
+            yield Reading(self.compared(side, seed), seed, side)
+            for cell in self.beside(side, seed):
+                yield Reading(cell, seed, setting=side)
 
     @property
     def changed(self) -> dict[str, tuple[Any, Any]]:
@@ -73,69 +83,6 @@ def survives(quantity: str, more: str, less: str | float, margin: float, setting
     """The published conclusion by the numbers of either arm."""
     for side in SIDES:
         yield Claim(quantity, more, less, margin, " · ".join(filter(None, (side, setting))), main=False)
-
-
-# --- configurations ---------------------------------------------------------------------------------------------------
-
-
-def differing(one: Cell, other: Cell) -> dict[str, tuple[Any, Any]]:
-    """Every knob that two cells do not have in common, with both values."""
-    a, b = resolved(one), resolved(other)
-    return {key: (a.get(key), b.get(key)) for key in sorted(a.keys() | b.keys()) if a.get(key) != b.get(key)}
-
-
-def resolved(thing: Any, name: str = "", field: str = "") -> dict[str, Any]:
-    """Every knob of a cell and of what it builds on, by its path.
-
-    >>> from pellucid.studies._cells import Measure
-    >>> found = resolved(Measure("pellucid:tiny-cnn", "scenes", ("grad-cam:relu=false",)))
-    >>> found["explainers.0"], found["explainers.0.relu"]
-    ('grad-cam', False)
-    """
-    from pellucid.data._base import Wrapped
-    from pellucid.registry import Named
-
-    if isinstance(thing, tuple):
-        return {key: value for i, one in enumerate(thing) for key, value in resolved(one, f"{name}.{i}", field).items()}
-    if isinstance(thing, str) and field in FAMILIES and thing:
-        made = _made(field, thing)
-        return {name: made} if isinstance(made, str) else resolved(made, name, field)
-    if isinstance(thing, Wrapped):
-        own = {f"{name}.{thing.name}.{one.name}": getattr(thing, one.name) for one in fields(thing) if one.name != "of"}  # pyright: ignore
-        return resolved(thing.of, name, field) | {f"{name}.{thing.name}": "around it"} | own
-    if isinstance(thing, Named) or (is_dataclass(thing) and not isinstance(thing, type)):
-        kind = thing.name if isinstance(thing, Named) else type(thing).__name__
-        found: dict[str, Any] = {name: kind} if name else {"": kind}
-        cell = isinstance(thing, Cell)  # whose fields hold text forms
-        for one in fields(thing):  # pyright: ignore[reportArgumentType]
-            path = ".".join(filter(None, (name, one.name)))
-            found |= resolved(getattr(thing, one.name), path, one.name if cell else "")
-        return found
-    return {name: thing}
-
-
-def _made(field: str, text: str) -> Any:
-    """A member of its text form; of a sum of objectives its members; of another package's network the text itself."""
-    from pellucid.data import Dataset
-    from pellucid.explainers import Explainer
-    from pellucid.influences import Influence
-    from pellucid.metrics import Metric
-    from pellucid.networks._base import Network
-    from pellucid.objectives import Objective
-    from pellucid.objectives._base import members
-    from pellucid.questions import Question
-    from pellucid.training.recipes import Recipe
-
-    family = FAMILIES[field]
-    if family == "objectives":
-        parts = tuple(members(Objective.make(text)))
-        return parts[0] if len(parts) == 1 else parts
-    if family == "networks":
-        source, _, own = text.partition(":")
-        return Network.make(own) if source == "pellucid" else text
-    of: Any = {"datasets": Dataset, "explainers": Explainer, "metrics": Metric, "questions": Question,
-               "recipes": Recipe, "influences": Influence}[family]  # fmt: skip
-    return of.make(text)
 
 
 # --- trainings --------------------------------------------------------------------------------------------------------
@@ -200,26 +147,46 @@ class OneWay(Work):
 # --- measurements -----------------------------------------------------------------------------------------------------
 
 
-class OfMeasure(Erratum):
-    """Abstract: the same networks, explained and measured with a defect and without it."""
+class OfNetworks(Erratum):
+    """Abstract: networks looked at with a defect and without it; the paper speaks for the first."""
 
-    networks: ClassVar[tuple[str, ...]] = ("lico", "ce")  # the one the paper speaks for, and its rival
+    networks: ClassVar[tuple[str, ...]] = ("lico", "ce")
+
+    def arm(self, side: str, seed: int, network: str = "") -> Measure | Work:
+        raise NotImplementedError
+
+    def names(self, side: str) -> Mapping[str, str]:
+        """Of explainers and metrics, what the rows of both arms are called."""
+        return {}
+
+    def trained(self, network: str, seed: int) -> Train:
+        """A network; where none is named the first."""
+        return self.world.trained(network or self.networks[0], seed)
+
+    def readings(self, seed: int) -> Iterator[Reading]:
+        for side in SIDES:
+            names = self.names(side)
+            yield Reading(self.arm(side, seed), seed, side, names=names)
+            for network in self.networks:
+                yield Reading(self.arm(side, seed, network), seed, network, side, names)
+
+
+class OfMeasure(OfNetworks):
+    """Abstract: maps and metrics with a defect and without it."""
+
     explainers: ClassVar[tuple[str, str]] = ("grad-cam", "grad-cam")  # as published, and sound
     metrics: ClassVar[Mapping[str, tuple[str, str]]] = {}  # by what the rows are called: as published, and sound
     setting: ClassVar[str] = "grad-cam"
     margin: ClassVar[float] = 0.01
 
     def arm(self, side: str, seed: int, network: str = "") -> Measure:
-        at, i = self.world, SIDES.index(side)
-        model = at.trained(network or self.networks[0], seed)
-        return Measure(model, at.maps, (self.explainers[i],), tuple(forms[i] for forms in self.metrics.values()))
+        i = SIDES.index(side)
+        forms = tuple(both[i] for both in self.metrics.values())
+        return Measure(self.trained(network, seed), self.world.maps, (self.explainers[i],), forms)
 
-    def readings(self, seed: int) -> Iterator[Reading]:
-        for i, side in enumerate(SIDES):
-            names = {forms[i]: name for name, forms in self.metrics.items()} | {self.explainers[i]: self.setting}
-            yield Reading(self.arm(side, seed), seed, side, names=names)
-            for network in self.networks:
-                yield Reading(self.arm(side, seed, network), seed, network, side, names)
+    def names(self, side: str) -> Mapping[str, str]:
+        i = SIDES.index(side)
+        return {forms[i]: name for name, forms in self.metrics.items()} | {self.explainers[i]: self.setting}
 
     def claims(self) -> Iterator[Claim]:
         for i, name in enumerate(self.metrics):

@@ -157,9 +157,12 @@ class Examples(Work):
         return w, of_y, of_x
 
     def rows(self, lab: Lab) -> Iterator[Row]:
+        return self.rates(*self.scores(lab))
+
+    def rates(self, w: "Tensor", of_y: "Tensor", of_x: "Tensor") -> Iterator[Row]:
+        """Of scores and the labels of both sides."""
         from pellucid.metrics import SimilarityRate
 
-        w, of_y, of_x = self.scores(lab)
         for side in ("most", "least"):
             for share in SHARES:
                 rate = SimilarityRate(share=share, side=cast(Any, side))(w, of_y, of_x)
@@ -423,7 +426,7 @@ def swing(mass: "Tensor", labels: "Tensor") -> list[float]:
 
 @dataclass(frozen=True)
 class Cost(Work):
-    """Seconds of work that is done once more, and of the trainings that are named; and their binary logarithm."""
+    """The seconds that some work took, and the trainings that are named; and their binary logarithm."""
 
     experiment: str
     setting: str
@@ -432,13 +435,7 @@ class Cost(Work):
     trained: tuple[Train, ...] = ()
 
     def rows(self, lab: Lab) -> Iterator[Row]:
-        import time
-
-        start = time.monotonic()
-        for cell in self.of:
-            for _ in cell.rows(lab):
-                pass
-        seconds = time.monotonic() - start
+        seconds = sum(cell.told(lab)["seconds"] for cell in self.of)
         seconds += sum(row["seconds"] for cell in self.trained for row in cell.told(lab)["rows"])
         for quantity, value in (("seconds", seconds), ("log2-seconds", math.log2(max(seconds, 1e-9)))):
             yield {"arm": self.experiment, "setting": self.setting, "quantity": quantity, "value": value}

@@ -16,7 +16,7 @@ from pellucid.errors import BadFile
 from pellucid.files import write_atomically
 from pellucid.studies._base import Study, ordered
 from pellucid.studies._cells import Cell, Lab, Measure, Reading, Train
-from pellucid.studies._claims import Outcome, Verdict, interval, overall, verdicts
+from pellucid.studies._claims import Outcome, Sides, Verdict, overall, verdicts
 from pellucid.studies._pictures import keep
 from pellucid.studies._runner import Progress, prices, work
 
@@ -49,7 +49,7 @@ class Found:
         for (quantity, setting, arm), part in self.frame.groupby(["quantity", "setting", "arm"], sort=False):
             table = part.pivot_table(index="sample", columns="seed", values="value", dropna=False)
             runs = [table[seed].to_numpy(float) for seed in table.columns]
-            where = interval(runs, 0.95, RESAMPLES)
+            where = Sides(runs, RESAMPLES).at(0.95)
             each = [float(mean) for mean in table.mean()]
             made.append({"quantity": quantity, "setting": setting, "arm": arm, "mean": where.mean, "low": where.low,
                          "high": where.high, "n": where.n, "seeds": each})  # fmt: skip

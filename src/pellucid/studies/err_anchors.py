@@ -11,11 +11,11 @@ latent-shift:percent=10 (digits): as published ≈ sound
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from pellucid.studies._benches import DIGITS, benches
-from pellucid.studies._cells import Reading
+from pellucid.studies._benches import OWN_DIGITS, benches
 from pellucid.studies._claims import Claim
-from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum, survives
+from pellucid.studies._errata import PUBLISHED, SOUND, Erratum, survives
 from pellucid.studies._label_free import Maps
 
 SHAP, PATH, AT = "gradient-shap:samples=5", "integrated-gradients", "latent-shift:percent=10"
@@ -29,20 +29,15 @@ class ErrAnchors(Erratum, name="err-anchors", paper="doi:10.5281/zenodo.8173656"
     defect = "Copies of a picture are paired with the representations of other pictures of the batch."
     claim = "Integrated gradients move the representation more than Gradient SHAP does."
     differs = ("explainer.protocol",)
-    worlds = {scale: DIGITS[scale] for scale in ("tiny", "small")}
+    worlds = OWN_DIGITS
 
     def arm(self, side: str, seed: int) -> Maps:
         bench = benches(self.scale)[0]
         explainer = f"{SHAP},protocol=published" if side == PUBLISHED else SHAP
         return Maps(bench.learned(seed), bench.maps, explainer, bench.empty, bench.word)
 
-    def readings(self, seed: int) -> Iterator[Reading]:
-        bench = benches(self.scale)[0]
-        path = Maps(bench.learned(seed), bench.maps, PATH, bench.empty, bench.word)
-        for side in SIDES:
-            yield Reading(self.arm(side, seed), seed, side)
-            for cell in (self.arm(side, seed), path):
-                yield Reading(cell, seed, setting=side)
+    def beside(self, side: str, seed: int) -> tuple[Maps, Maps]:
+        return self.arm(side, seed), replace(self.arm(SOUND, seed), explainer=PATH)
 
     def claims(self) -> Iterator[Claim]:
         word = benches(self.scale)[0].word

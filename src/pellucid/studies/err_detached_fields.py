@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pellucid.studies._benches import DIGITS
-from pellucid.studies._cells import Reading, Train
+from pellucid.studies._benches import OWN_DIGITS
+from pellucid.studies._cells import Train
 from pellucid.studies._claims import Claim
-from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum, survives
+from pellucid.studies._errata import PUBLISHED, SOUND, Erratum, survives
 from pellucid.studies._label_free import Maps, word
 
 if TYPE_CHECKING:
@@ -48,19 +48,15 @@ class ErrDetachedFields(Erratum, name="err-detached-fields", paper="doi:10.5281/
     defect = "Presences, poses and templates have no gradient."
     claim = "Maps of a capsule network move its representation more than chance does."
     differs = ("detached",)
-    worlds = {scale: DIGITS[scale] for scale in ("tiny", "small")}
+    worlds = OWN_DIGITS
 
     def arm(self, side: str, seed: int, explainer: str = PATH) -> OfFields:
         at, scale = self.world, self.scale
         model = Train(NETWORK[scale], at.train, "scae", RECIPE[scale], seed)
         return OfFields(model, at.maps, explainer, "black", word(at.train), side == PUBLISHED)
 
-    def readings(self, seed: int) -> Iterator[Reading]:
-        chance = self.arm(SOUND, seed, "random-map")
-        for side in SIDES:
-            yield Reading(self.arm(side, seed), seed, side)
-            for cell in (self.arm(side, seed), chance):
-                yield Reading(cell, seed, setting=side)
+    def beside(self, side: str, seed: int) -> tuple[OfFields, OfFields]:
+        return self.arm(side, seed), self.arm(SOUND, seed, "random-map")
 
     def claims(self) -> Iterator[Claim]:
         at = word(self.world.train)

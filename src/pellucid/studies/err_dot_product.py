@@ -15,31 +15,33 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pellucid.studies._benches import DIGITS, benches
-from pellucid.studies._cells import Lab, Reading
+from pellucid.studies._benches import OWN_DIGITS, RATE, benches
+from pellucid.studies._cells import Lab
 from pellucid.studies._claims import Claim
-from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum, survives
+from pellucid.studies._errata import PUBLISHED, SOUND, Erratum, OneWay, survives
 from pellucid.studies._label_free import Examples, seen
 
-RATE = "similarity-rate:share=0.1"
+LIKE = "like-a-dot-product"
+ASKED = {"tiny": 10, "small": 100}  # twelve seconds of a core each, as published
 
 
 @dataclass(frozen=True)
 class Dots(Examples):
-    """How nearly an influence's scores are products of gradients."""
+    """What examples show, and how nearly their scores are products of gradients."""
 
     def rows(self, lab: Lab) -> Iterator[Mapping[str, Any]]:
         import torch
 
         from pellucid.engine import influence
 
-        mine, _, _ = self.scores(lab)
+        mine, *labels = self.scores(lab)
+        yield from self.rates(mine, *labels)
         model = lab.model(self.model)
         corpus, asked = (seen(data, model) for data in (self.corpus, self.asked))
         plain = influence(model, corpus, asked, "tracin", checkpoints=[model.state_dict()])
         for i, pair in enumerate(zip(mine.double(), plain.double(), strict=True)):
             value = float(torch.corrcoef(torch.stack(pair))[0, 1])
-            yield {"quantity": "like-a-dot-product", "sample": i, "value": value}
+            yield {"arm": "scores", "quantity": LIKE, "sample": i, "value": value}
 
 
 class ErrDotProduct(Erratum, name="err-dot-product", paper="doi:10.5281/zenodo.8173656"):
@@ -50,20 +52,19 @@ class ErrDotProduct(Erratum, name="err-dot-product", paper="doi:10.5281/zenodo.8
     defect = "The inverse Hessian is a hundred steps of a recursion, each of a thousandth."
     claim = "The most important examples have the same label more often than the least important ones."
     differs = ("influence.protocol",)
-    worlds = {scale: DIGITS[scale] for scale in ("tiny", "small")}
+    worlds = OWN_DIGITS
 
-    def arm(self, side: str, seed: int) -> Examples:
-        return Examples(*self._asked(side, seed))
-
-    def _asked(self, side: str, seed: int) -> tuple[Any, ...]:
+    def arm(self, side: str, seed: int) -> Dots:
         bench, how = benches(self.scale)[0], ":protocol=published" if side == PUBLISHED else ""
-        return bench.learned(seed), bench.corpus, bench.asked, f"influence-function{how}", bench.word
+        asked = f"subset:balanced={ASKED[self.scale]}@{self.world.test}"
+        return Dots(bench.learned(seed), bench.corpus, asked, f"influence-function{how}", bench.word)
 
-    def readings(self, seed: int) -> Iterator[Reading]:
-        for side in SIDES:
-            yield Reading(Dots(*self._asked(side, seed)), seed, side)
-            yield Reading(self.arm(side, seed), seed, setting=side)
+    def compared(self, side: str, seed: int) -> OneWay:
+        return OneWay(self.arm(side, seed), "scores")
+
+    def beside(self, side: str, seed: int) -> tuple[Dots]:
+        return (self.arm(side, seed),)
 
     def claims(self) -> Iterator[Claim]:
-        yield Claim("like-a-dot-product", PUBLISHED, SOUND, 0.02, same=True)
+        yield Claim(LIKE, PUBLISHED, SOUND, 0.02, same=True)
         yield from survives(RATE, "most", "least", 0.01, f"{benches(self.scale)[0].word} · influence-function")

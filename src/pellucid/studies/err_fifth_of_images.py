@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from pellucid.studies._cells import Lab, Measure, Reading, Work
+from pellucid.studies._cells import Lab, Measure, Work
 from pellucid.studies._claims import Claim
 from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum
 from pellucid.studies._worlds import SMALL, TINY
@@ -65,10 +65,6 @@ class ErrFifthOfImages(Erratum, name="err-fifth-of-images"):
         at = self.world
         two = [Measure(at.trained(arm, seed), at.maps, ("grad-cam",), ("insertion",)) for arm in ("lico", "ce")]
         return Gain(two[0], two[1], BATCH if side == PUBLISHED else None)
-
-    def readings(self, seed: int) -> Iterator[Reading]:
-        for side in SIDES:
-            yield Reading(self.arm(side, seed), seed, side)
 
     def claims(self) -> Iterator[Claim]:
         yield Claim("gain", PUBLISHED, SOUND, 0.01, same=True)

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pellucid.studies._cells import Lab, Reading, Train, Work
+from pellucid.studies._cells import Lab, Train, Work
 from pellucid.studies._claims import Claim
-from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum, survives
+from pellucid.studies._errata import PUBLISHED, SOUND, OfNetworks, survives
 from pellucid.studies._worlds import SMALL, TINY
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Uniformity(Work):
             yield {"quantity": "mosu", "sample": sample, "value": float(mosu(map, boxes))}
 
 
-class ErrMosuBoxes(Erratum, name="err-mosu-boxes"):
+class ErrMosuBoxes(OfNetworks, name="err-mosu-boxes"):
     """What MOSU owes to boxes beside their objects"""
 
     of, where = "relico", "code; tables 4, 5"
@@ -76,15 +76,8 @@ class ErrMosuBoxes(Erratum, name="err-mosu-boxes"):
         "small": SMALL.but(maps="scenes:classes=10,size=72,objects=3,length=400,seed=1"),
     }
 
-    def arm(self, side: str, seed: int, network: str = "lico") -> Uniformity:
-        at = self.world
-        return Uniformity(at.trained(network, seed), at.maps, side == PUBLISHED)
-
-    def readings(self, seed: int) -> Iterator[Reading]:
-        for side in SIDES:
-            yield Reading(self.arm(side, seed), seed, side)
-            for network in ("lico", "ce"):
-                yield Reading(self.arm(side, seed, network), seed, network, side)
+    def arm(self, side: str, seed: int, network: str = "") -> Uniformity:
+        return Uniformity(self.trained(network, seed), self.world.maps, side == PUBLISHED)
 
     def claims(self) -> Iterator[Claim]:
         yield Claim("mosu", PUBLISHED, SOUND, 0.01, same=True)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pellucid.studies._benches import CORPUS, DIGITS, maps_alike, task, tasks
-from pellucid.studies._cells import Reading
+from pellucid.studies._benches import CORPUS, OWN_DIGITS, maps_alike, task, tasks
+from pellucid.studies._cells import Work
 from pellucid.studies._claims import Claim
-from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum, OneWay, survives
+from pellucid.studies._errata import PUBLISHED, SOUND, Erratum, OneWay, survives
 from pellucid.studies._label_free import ExamplesAlike, seen, word
 
 if TYPE_CHECKING:
@@ -40,18 +40,18 @@ class ErrRawInputs(Erratum, name="err-raw-inputs", paper="doi:10.5281/zenodo.817
     defect = "Encoders trained on 0 to 1 are given 0 to 255."
     claim = "Examples of different pretext tasks hardly correlate, less than maps do."
     differs = ("times",)
-    worlds = {scale: DIGITS[scale] for scale in ("tiny", "small")}
+    worlds = OWN_DIGITS
 
     def arm(self, side: str, seed: int) -> Scaled:
         at, names = self.world, tasks(self.scale)
         models = tuple(task(at, name, seed) for name in names)
         return Scaled(models, names, CORPUS[self.scale], at.maps, times=255.0 if side == PUBLISHED else 1.0)
 
-    def readings(self, seed: int) -> Iterator[Reading]:
-        for side in SIDES:
-            yield Reading(OneWay(self.arm(side, seed), "examples"), seed, side)
-            yield Reading(self.arm(side, seed), seed, setting=side)
-            yield Reading(maps_alike(self.world, self.scale, seed, "gradient-shap:samples=5"), seed, setting=side)
+    def compared(self, side: str, seed: int) -> OneWay:
+        return OneWay(self.arm(side, seed), "examples")
+
+    def beside(self, side: str, seed: int) -> tuple[Work, Work]:
+        return self.arm(side, seed), maps_alike(self.world, self.scale, seed, "gradient-shap:samples=5")
 
     def claims(self) -> Iterator[Claim]:
         at = word(self.world.maps)

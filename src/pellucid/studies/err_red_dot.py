@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pellucid.studies._cells import Lab, Measure, Reading, Work
+from pellucid.studies._cells import Lab, Measure, Work
 from pellucid.studies._claims import Claim
 from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum
 from pellucid.studies._worlds import SMALL, TINY
@@ -59,10 +59,6 @@ class ErrRedDot(Erratum, name="err-red-dot"):
         return Gap(
             Measure(at.trained("ce", seed), maps, ("grad-cam",), ("deletion", "insertion")), DOTTED, 1 if cut else None
         )
-
-    def readings(self, seed: int) -> Iterator[Reading]:
-        for side in SIDES:
-            yield Reading(self.arm(side, seed), seed, side)
 
     def claims(self) -> Iterator[Claim]:
         yield Claim("gap of deletion", PUBLISHED, SOUND, 0.02, same=True)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pellucid.studies._base import published
-from pellucid.studies._cells import Lab, Reading, Work
+from pellucid.studies._cells import Lab, Work
 from pellucid.studies._claims import Claim
-from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum, OneWay, survives
+from pellucid.studies._errata import PUBLISHED, SOUND, Erratum, OneWay, survives
 from pellucid.studies._worlds import SMALL, TINY
 
 TABLES = ("lico-t1", "lico-resp-t3", "relico-t2")
@@ -84,10 +84,11 @@ class ErrSwappedOverall(Erratum, name="err-swapped-overall", paper="arXiv:2310.0
     def arm(self, side: str, seed: int) -> Overalls:
         return Overalls(TABLES, side == SOUND)
 
-    def readings(self, seed: int) -> Iterator[Reading]:
-        for side in SIDES:
-            yield Reading(OneWay(self.arm(side, seed), "all"), seed, side)
-            yield Reading(self.arm(side, seed), seed, setting=side)
+    def compared(self, side: str, seed: int) -> OneWay:
+        return OneWay(self.arm(side, seed), "all")
+
+    def beside(self, side: str, seed: int) -> tuple[Overalls]:
+        return (self.arm(side, seed),)
 
     def claims(self) -> Iterator[Claim]:
         yield Claim("overall", PUBLISHED, SOUND, 0.001, same=True)

@@ -12,17 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pellucid.studies._benches import DIGITS, benches
-from pellucid.studies._cells import Lab, Reading
+from pellucid.studies._benches import OWN_DIGITS, RATE, benches
+from pellucid.studies._cells import Lab
 from pellucid.studies._claims import Claim
-from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum, OneWay, survives
+from pellucid.studies._errata import PUBLISHED, SOUND, Erratum, OneWay, survives
 from pellucid.studies._label_free import Examples, encoder, seen
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 NOISE, BATCH = 0.3, 20  # as the encoder is trained; pictures at a time
-RATE = "similarity-rate:share=0.1"
 
 
 @dataclass(frozen=True)
@@ -65,16 +64,17 @@ class ErrTrainingMode(Erratum, name="err-training-mode", paper="doi:10.5281/zeno
     defect = "Examples are scored in training mode, with noise and the statistics of a batch."
     claim = "The most important examples have the same label more often than the least important ones."
     differs = ("training",)
-    worlds = {scale: DIGITS[scale] for scale in ("tiny", "small")}
+    worlds = OWN_DIGITS
 
     def arm(self, side: str, seed: int) -> InMode:
         bench = benches(self.scale)[0]
         return InMode(bench.learned(seed), bench.corpus, bench.asked, "dknn", bench.word, side == PUBLISHED)
 
-    def readings(self, seed: int) -> Iterator[Reading]:
-        for side in SIDES:
-            yield Reading(OneWay(self.arm(side, seed), "most", bare=True), seed, side)
-            yield Reading(self.arm(side, seed), seed, setting=side)
+    def compared(self, side: str, seed: int) -> OneWay:
+        return OneWay(self.arm(side, seed), "most", bare=True)
+
+    def beside(self, side: str, seed: int) -> tuple[InMode]:
+        return (self.arm(side, seed),)
 
     def claims(self) -> Iterator[Claim]:
         yield Claim(RATE, PUBLISHED, SOUND, 0.01, same=True)

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pellucid.studies._cells import Lab, Reading, Train, Work
+from pellucid.studies._cells import Lab, Train, Work
 from pellucid.studies._claims import Claim
-from pellucid.studies._errata import PUBLISHED, SIDES, SOUND, Erratum, survives
+from pellucid.studies._errata import PUBLISHED, SOUND, OfNetworks, survives
 
 BATCH = 16
 METRICS = ("insertion", "deletion")
@@ -49,7 +49,7 @@ class Sorted(Work):
                 yield {"quantity": metric, "sample": sample, "value": value}
 
 
-class ErrTrainingStatistics(Erratum, name="err-training-statistics"):
+class ErrTrainingStatistics(OfNetworks, name="err-training-statistics"):
     """What insertion and deletion owe to maps made in training mode"""
 
     of, where = "relico", "code; tables 2, 4, 5"
@@ -58,15 +58,8 @@ class ErrTrainingStatistics(Erratum, name="err-training-statistics"):
     claim = "LICO's maps are better than those of cross-entropy."
     differs = ("training",)
 
-    def arm(self, side: str, seed: int, network: str = "lico") -> Sorted:
-        at = self.world
-        return Sorted(at.trained(network, seed), at.maps, side == PUBLISHED)
-
-    def readings(self, seed: int) -> Iterator[Reading]:
-        for side in SIDES:
-            yield Reading(self.arm(side, seed), seed, side)
-            for network in ("lico", "ce"):
-                yield Reading(self.arm(side, seed, network), seed, network, side)
+    def arm(self, side: str, seed: int, network: str = "") -> Sorted:
+        return Sorted(self.trained(network, seed), self.world.maps, side == PUBLISHED)
 
     def claims(self) -> Iterator[Claim]:
         for metric in METRICS:

@@ -11,9 +11,9 @@ accuracy: lico > ce
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pellucid.studies._cells import Reading
+from pellucid.studies._cells import Train
 from pellucid.studies._claims import Claim
-from pellucid.studies._open import Open
+from pellucid.studies._open import OfLico
 from pellucid.studies._worlds import SMALL, TINY
 
 ARMS: Mapping[str, Mapping[str, Any]] = {
@@ -23,21 +23,18 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
 SCRAMBLED, NONE = "scrambled names", "ce"
 
 
-class OpenLanguage(Open, name="open-language", paper="arXiv:2310.09821"):
+class OpenLanguage(OfLico, name="open-language", paper="arXiv:2310.09821"):
     """Does language help?"""
 
-    of = "lico"
     title = "Does language help?"
     claim = "LICO is better with the names of its classes than with any text that does not know them."
+    arms, metrics = ARMS, ("insertion", "deletion")
     worlds = {"tiny": TINY, "small": SMALL}
 
-    def readings(self, seed: int) -> Iterator[Reading]:
+    def models(self, seed: int) -> dict[str, Train]:
         at = self.world
         scrambled = at.but(train=f"scrambled-names@{at.train}")
-        models = {name: at.trained("lico", seed, **knobs) for name, knobs in ARMS.items()}
-        models |= {SCRAMBLED: scrambled.trained("lico", seed), NONE: at.trained("ce", seed)}
-        for arm, model in models.items():
-            yield from at.measured(model, seed, arm, ("grad-cam",), ("insertion", "deletion"))
+        return super().models(seed) | {SCRAMBLED: scrambled.trained("lico", seed), NONE: at.trained("ce", seed)}
 
     def claims(self) -> Iterator[Claim]:
         for other in (NONE, SCRAMBLED, *list(ARMS)[1:]):

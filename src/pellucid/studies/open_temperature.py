@@ -9,27 +9,21 @@ accuracy: first batch ≈ 1
 
 from collections.abc import Iterator
 
-from pellucid.studies._cells import Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._open import Open
+from pellucid.studies._open import OfLico
 from pellucid.studies._worlds import SMALL, TINY
 
 BATCH, SCALES = "first batch", ("1", "14.3", "100")
+ARMS = {BATCH: {}} | {scale: {"start": scale} for scale in SCALES}
 
 
-class OpenTemperature(Open, name="open-temperature", paper="arXiv:2310.09821"):
+class OpenTemperature(OfLico, name="open-temperature", paper="arXiv:2310.09821"):
     """Does the temperature matter?"""
 
-    of = "lico"
     title = "Does LICO's temperature matter?"
     claim = "It does not: accuracy and insertion are the same at any."
+    arms = ARMS
     worlds = {"tiny": TINY, "small": SMALL}
-
-    def readings(self, seed: int) -> Iterator[Reading]:
-        at = self.world
-        for arm in (BATCH, *SCALES):
-            model = at.trained("lico", seed, **({} if arm == BATCH else {"start": arm}))
-            yield from at.measured(model, seed, arm, ("grad-cam",), ("insertion",))
 
     def claims(self) -> Iterator[Claim]:
         for scale in SCALES:

@@ -10,27 +10,20 @@ accuracy: envelope > none
 
 from collections.abc import Iterator
 
-from pellucid.studies._cells import Reading
 from pellucid.studies._claims import Claim
-from pellucid.studies._open import Open
+from pellucid.studies._open import OfLico
 from pellucid.studies._worlds import SMALL, TINY
 
-ARMS = ("envelope", "none", "unrolled")
+ARMS = {"envelope": {}, "none": {"transport": "none"}, "unrolled": {"transport": "unrolled"}}
 
 
-class OpenTransport(Open, name="open-transport", paper="arXiv:2310.09821"):
+class OpenTransport(OfLico, name="open-transport", paper="arXiv:2310.09821"):
     """Does the gradient of the transport matter?"""
 
-    of = "lico"
     title = "Which gradient should LICO's transport have?"
     claim = "A transport with a gradient is better than none, and either gradient is as good."
+    arms = ARMS
     worlds = {"tiny": TINY, "small": SMALL}
-
-    def readings(self, seed: int) -> Iterator[Reading]:
-        at = self.world
-        for arm in ARMS:
-            model = at.trained("lico", seed, **({} if arm == "envelope" else {"transport": arm}))
-            yield from at.measured(model, seed, arm, ("grad-cam",), ("insertion",))
 
     def claims(self) -> Iterator[Claim]:
         yield Claim("accuracy", "envelope", "none", 0.005)
