@@ -272,3 +272,49 @@ def latents(folder, names=("one", "two"), **changed):
         "calls": [{"wall": 90.0, "cpu": 120.0, "device": "cpu", "peak_mib": 512.0}], "machine": {"python": "3.11"},
     }))  # fmt: skip
     return folder
+
+
+def studies(folder, **changed):
+    """What pellucid study run leaves of a claim, with maps, and of an erratum."""
+    words, folder = PLAIN | changed, Path(folder)
+    arms = {"ce": 0.4, "lico": 0.5, "as published": 0.3, "sound": 0.6}
+
+    def side(name):
+        return {"mean": arms[name], "low": arms[name] - 0.1, "high": arms[name] + 0.1, "n": 10}
+
+    def verdict(more, less, outcome, setting="", same=False):
+        gap = round(arms[more] - arms[less], 3)
+        claim = {"quantity": "insertion", "more": more, "less": less, "margin": 0.01, "setting": setting,
+                 "same": same, "main": not setting}  # fmt: skip
+        difference = {"mean": gap, "low": gap - 0.05, "high": gap + 0.05}
+        return {"claim": claim, "outcome": outcome, "difference": difference, "more": side(more),
+                "less": side(less), "seeds": 2, "sentence": f"insertion: {more} {outcome}"}  # fmt: skip
+
+    claim = [verdict("lico", "ce", "holds")]
+    erratum = [verdict("as published", "sound", "does not hold", same=True)]
+    erratum += [verdict("lico", "ce", said, f"{at} · grad-cam") for at, said in
+                (("as published", "holds"), ("sound", "does not hold"))]  # fmt: skip
+    for name, kind, found, shown in (("lico-x", "claim", claim, ("ce", "lico")), ("err-x", "erratum", erratum, ())):
+        own = folder / "studies" / f"{name}-tiny"
+        own.mkdir(parents=True)
+        if shown:
+            tasks = [{"explainer": arm, "ask": words["explainers"][0]} for arm in shown]
+            write_pictures(own, "0123456789abcdef", drawings(tasks, words))
+        about = [{"number": number, "title": words["classes"][0], "lines": [], "captions": [words["why"]] * 2}
+                 for number in (0, 1, 5)]  # fmt: skip
+        grid = {"key": "0123456789abcdef", "data": words["data"], "arms": "Networks", "asked": "Explainers", "by": "",
+                "scale": words["why"], "shown": about}  # fmt: skip
+        named = [name for name in arms if any(name in (one["claim"]["more"], one["claim"]["less"]) for one in found)]
+        means = [{"quantity": "insertion", "setting": "", "arm": arm, **side(arm),
+                  "seeds": [arms[arm], arms[arm] + 0.1]} for arm in named]  # fmt: skip
+        (own / "study.json").write_text(json.dumps({
+            "name": name, "kind": kind, "of": "lico", "paper": "arXiv:0", "where": "Table 1", "title": words["why"],
+            "claim": words["why"], "defect": words["why"], "effect": -1.5, "changed": [["a.knob", "1", words["why"]]],
+            "scale": "tiny", "seeds": 2, "outcome": found[0]["outcome"], "verdicts": found, "means": means,
+            "seen": words["why"], "pictures": [grid] if shown else [], "no pictures": "", "seconds": 90.0,
+            "published": {"lico-x": {"title": words["why"], "where": "Table 1", "unit": "%", "errata": [words["why"]],
+                                     "rows": [{"arm": "lico", "setting": "", "quantity": "insertion", "value": 50.0}]}},
+            "cells": {"trained": 2, "measured": 4}, "objectives": ["ce", "lico"], "world": {"train": words["data"]},
+            "version": "0.1.0", "command": words["command"],
+        }))  # fmt: skip
+    return folder

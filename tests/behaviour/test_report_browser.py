@@ -9,10 +9,19 @@ import shutil
 import pytest
 
 from pellucid.report import html, page_of
-from tests.behaviour.small_runs import audit, comparison, demonstration, evaluation, influences, latents, training
+from tests.behaviour.small_runs import (
+    audit,
+    comparison,
+    demonstration,
+    evaluation,
+    influences,
+    latents,
+    studies,
+    training,
+)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-KINDS = ["evaluate", "audit", "train", "compare", "demo", "influence", "latents"]
+KINDS = ["evaluate", "audit", "train", "compare", "demo", "influence", "latents", "study", "studies", "errata"]
 ARGUMENTS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-gpu", "--no-first-run"]
 
 
@@ -38,6 +47,10 @@ def files(tmp_path_factory):
         folder = builder(home / name)
         made[name] = folder / "report.html"
         made[name].write_bytes(html(page_of(folder)))
+    ran = studies(home / "ran")
+    for name, folder in (("study", ran / "studies" / "lico-x-tiny"), ("studies", ran), ("errata", ran)):
+        made[name] = home / f"{name}.html"
+        made[name].write_bytes(html(page_of(folder, name)))
     from pellucid.results import Results
 
     made["notebook"] = home / "notebook.html"

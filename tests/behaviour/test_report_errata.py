@@ -44,7 +44,7 @@ def folder(tmp_path_factory):
 def test_the_largest_effect_is_first(folder):
     page = errata.page(folder)
     rows = page.sections[0].rows
-    assert [row.head for row in rows] == ["err-large", NAME, "err-small"] or rows[0].head == "err-large"
+    assert rows[0].head == "err-large"
     sizes = [abs(row.cells[1].value) for row in rows if row.cells[1].value is not None]
     assert sizes == sorted(sizes, reverse=True)
     assert len(rows) == 3
