@@ -314,7 +314,8 @@ def studies(folder, **changed):
             "seen": words["why"], "pictures": [grid] if shown else [], "no pictures": "", "seconds": 90.0,
             "published": {"lico-x": {"title": words["why"], "where": "Table 1", "unit": "%", "errata": [words["why"]],
                                      "rows": [{"arm": "lico", "setting": "", "quantity": "insertion", "value": 50.0}]}},
-            "cells": {"trained": 2, "measured": 4}, "objectives": ["ce", "lico"], "world": {"train": words["data"]},
+            "cells": {"trained": 2, "measured": 4},
+            "made of": {"trained on": [words["data"]], "objectives": ["ce", "lico"]},
             "version": "0.1.0", "command": words["command"],
         }))  # fmt: skip
     return folder

@@ -23,7 +23,7 @@ from pellucid.studies._base import ordered, published
 from pellucid.studies._cells import Lab, Measure, Train
 from pellucid.studies._claims import overall, verdicts
 from pellucid.studies._runner import described, prices, work
-from pellucid.studies._study import found
+from pellucid.studies._study import found, made_of
 from pellucid.studies._worlds import TINY
 from tests.behaviour.coins import SMALL, Coin, Coins, Two
 
@@ -349,6 +349,15 @@ def test_the_page_needs_no_torch_and_escapes(ran):
     assert "pellucid study run two --scale tiny" in text
     assert "two" in (ran / "report.html").read_text()
     assert page_of(ran).verdict[0].startswith("Of 1 study at tiny scale")
+
+
+def test_a_page_tells_what_its_cells_are_made_of():
+    train = Train("pellucid:tiny-cnn", "scenes:length=40", "lico:text=random-words")
+    cells = [train, Measure(train, "scenes:length=8", ("gradient",)), Measure("timm:x", "scenes:length=8")]
+    assert made_of(cells) == {
+        "trained on": ["scenes:length=40"], "networks": ["pellucid:tiny-cnn", "timm:x"],
+        "objectives": ["lico:text=random-words"], "recipes": ["plain"], "measured on": ["scenes:length=8"],
+    }  # fmt: skip
 
 
 def test_the_record_says_what_the_rows_say(ran):

@@ -478,6 +478,14 @@ def test_contrasts_of_one_length():
             torch.testing.assert_close(found[i], wanted, atol=1e-5, rtol=1e-4)
 
 
+def test_contrasts_of_a_network_are_measured(lab):
+    from pellucid.studies.open_normalised import METRICS, Weighed
+
+    frame = done(Weighed(trained(lab, "ce")[1], SCENES), lab)
+    counts = frame.groupby(["arm", "quantity"])["value"].count().to_dict()
+    assert counts == {(way, metric): 12 for way in ("weighted", "normalised") for metric in METRICS}
+
+
 def test_orders_and_their_likeness(lab):
     """Two protocols of one metric on planted means; and networks whose maps go with their accuracy."""
     from pellucid.studies.open_shift import Together

@@ -288,14 +288,22 @@ def cost(run: Mapping[str, Any]) -> Cost:
 
 
 def provenance(run: Mapping[str, Any]) -> Provenance:
-    """Data, network, objectives, versions."""
-    world = [(word, str(value)) for word, value in (run.get("world") or {}).items() if word != "objectives"]
-    rows = [*world, ("objectives", "; ".join(map(str, run.get("objectives") or ["–"])))]
+    """Data, networks, objectives, versions."""
+    rows = [(word, _some(list(map(str, values)))) for word, values in (run.get("made of") or {}).items()]
     rows += [
         ("measured by", f"pellucid {run.get('version', '')}".strip()),
         ("page written by", f"pellucid {__version__}"),
     ]
     return Provenance("Where it comes from", rows)
+
+
+def _some(values: Sequence[str], most: int = 8) -> str:
+    """
+    >>> _some(["ce", "lico"]), _some(["ce", "lico", "cgc"], 2)
+    ('ce; lico', 'ce; lico and 1 more')
+    """
+    left = len(values) - most
+    return "; ".join(values[:most]) + (f" and {left} more" if left > 0 else "")
 
 
 def _scale(run: Mapping[str, Any]) -> str:

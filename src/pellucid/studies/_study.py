@@ -15,7 +15,7 @@ from pellucid._version import __version__
 from pellucid.errors import BadFile
 from pellucid.files import write_atomically
 from pellucid.studies._base import Study, ordered
-from pellucid.studies._cells import Cell, Lab, Measure, Reading, Train
+from pellucid.studies._cells import Cell, Lab, Reading, Train
 from pellucid.studies._claims import Outcome, Sides, Verdict, overall, verdicts
 from pellucid.studies._pictures import keep
 from pellucid.studies._runner import Progress, prices, work
@@ -127,20 +127,31 @@ def _write(result: Found, cells: Sequence[Cell], lab: Lab, first: Sequence[Readi
     result.frame.to_parquet(table, index=False)
     write_atomically(result.folder / ROWS, table.getvalue())
     trained = [cell for cell in cells if isinstance(cell, Train)]
-    measured = [cell for cell in cells if isinstance(cell, Measure)]
     record = {
         "study": str(study), "name": study.name, "scale": study.scale, "seeds": study.runs, "title": study.title,
         "where": study.where, "claim": study.claim, "paper": study.paper, "of": study.of, "seen": study.seen,
         "outcome": result.outcome, "verdicts": [asdict(one) | {"sentence": one.sentence} for one in result.verdicts],
         "means": result.means(), "published": study.published,
-        "world": {n: str(v) for n, v in asdict(study.world).items() if v},
-        "cells": {"trained": len(trained), "measured": len(measured), "all": len(cells)},
-        "objectives": sorted({cell.objective for cell in trained}),
+        "made of": made_of(cells),
+        "cells": {"trained": len(trained), "measured": len(cells) - len(trained), "all": len(cells)},
         "seconds": sum(prices(cells, lab)), "version": __version__,
         "command": command(study, lab.out), "kind": study.kind, **study.more(result.frame),
         **keep(first, lab, result.folder, _before(result.folder)),
     }  # fmt: skip
     write_atomically(result.folder / FILE, as_text(record).encode())
+
+
+def made_of(cells: Sequence[Cell]) -> dict[str, list[str]]:
+    """What cells have in their fields: data, networks, objectives, recipes; each once."""
+    found: dict[str, list[str]] = {}
+    for cell in cells:
+        of = "trained on" if isinstance(cell, Train) else "measured on"
+        words = {"data": of, "corpus": of, "asked": of, "network": "networks", "model": "networks",
+                 "objective": "objectives", "recipe": "recipes"}  # fmt: skip
+        for name, word in words.items():
+            if isinstance(value := getattr(cell, name, None), str):
+                found.setdefault(word, []).append(value)
+    return {word: list(dict.fromkeys(values)) for word, values in found.items()}
 
 
 def _before(folder: Path) -> dict[str, Any]:

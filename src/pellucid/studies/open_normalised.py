@@ -65,10 +65,11 @@ class Weighed(Work):
             maps = every.maps.view(n, classes, *every.maps.shape[-2:])
             plain = explain(model, some.images, "grad-cam:relu=false", target=some.labels)
             shares = alpha(output, some.labels, "softmax")
+            about: Any = {"masks": some.masks(some.labels), "boxes": some.boxes(some.labels)}
             for way in self.ways:
                 e = replace(plain, maps=weighed(maps, shares, some.labels, way == "normalised"))
                 for metric in METRICS:
-                    values = measure(model, some.images, e, metric, masks=some.masks(some.labels))
+                    values = measure(model, some.images, e, metric, **about)
                     for sample, value in enumerate(values.tolist(), some.start):
                         yield {"arm": way, "quantity": metric, "sample": sample, "value": value}
 
