@@ -52,7 +52,7 @@ docs: $(VENV)/.dev  ## the documentation, into docs/_build/html; a warning is an
 parity: $(VENV)/.dev  ## what other libraries say of the same pictures, measured anew, into docs/parity.json
 	OMP_NUM_THREADS=1 $(BIN)/python docs/parity.py
 
-studies: $(VENV)/.dev  ## all studies at tiny scale, into runs/studies and docs/studies.json; an hour and a half, and it goes on
+studies: $(VENV)/.dev  ## all studies at tiny scale, into runs/studies and docs/studies.json; some hours, and it goes on
 	$(BIN)/pellucid study run all --workers 2 -o runs/studies
 	$(BIN)/python docs/studies.py runs/studies
 
