@@ -18,7 +18,8 @@ from pellucid.cli import _members
 from pellucid.cli._members import Member
 from pellucid.report import errata
 from pellucid.report.studies import PAPERS, group_of
-from pellucid.report.study import MOVES, claimed, survival
+from pellucid.report.study import MOVES, between, claimed, survival
+from pellucid.report.words import number
 
 DOCS = Path(__file__).parents[1]
 ORDER = ("questions", "explainers", "metrics", "objectives", "influences", "encoders", "datasets", "transforms",
@@ -387,8 +388,8 @@ def _defect(one: Mapping[str, Any]) -> list[str]:
 def _claims(one: Mapping[str, Any]) -> str:
     rows = []
     for verdict in one["verdicts"]:
-        claim, (mean, low, high) = verdict["claim"], (verdict["difference"][end] for end in ("mean", "low", "high"))
-        gap = "undefined" if mean is None else f"{mean:+.3g} ({low:+.3g} to {high:+.3g})".replace("-", "−")
+        claim, mean = verdict["claim"], verdict["difference"]["mean"]
+        gap = "undefined" if mean is None else f"{number(mean)} ({between(verdict)})"
         outcome = verdict["outcome"] if claim["main"] else f"{verdict['outcome']}, besides"
         rows.append([cell(claimed(claim)), gap, f"{claim['margin']:g}", outcome])
     return table(["claim", "difference", "margin", "verdict"], rows)

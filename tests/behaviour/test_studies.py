@@ -172,6 +172,16 @@ def test_outcomes(center, spread, same, outcome):
     assert one.outcome == outcome
 
 
+def test_numbers_that_nobody_measured_are_what_they_are():
+    table = rows(a=[[0.4]], b=[[0.3]])
+    for exact, outcome in ((True, "holds"), (False, "inconclusive")):
+        [one] = verdicts([Claim("x", "a", "b", 0.0, exact=exact)], table)
+        assert one.outcome == outcome
+        assert one.difference.mean == pytest.approx(0.1)
+    [one] = verdicts([Claim("x", "b", "a", 0.0, exact=True)], table)
+    assert one.sentence == "x: b > a does not hold: −0.1 (exact; margin 0)"
+
+
 def test_holm_asks_more_of_many():
     """A difference that is sure at 95 % but not at 99.5 % holds alone, and not among ten that say nothing."""
     rng = np.random.default_rng(5)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pellucid.errors import BadFile
 from pellucid.report.page import Cell, Page, Row, Section, Table
-from pellucid.report.study import FILE, MOVES, TONES, read, survival
+from pellucid.report.study import FILE, MOVES, TONES, between, read, survival
 from pellucid.report.words import number, or_nan
 
 MARKS = (f"studies/err-*/{FILE}", f"studies/open-*/{FILE}")
@@ -66,10 +66,10 @@ def sentence(one: Mapping[str, Any]) -> str:
     'Names are scrambled. With that accuracy is 0.700, without it 0.750: −0.0500 (−0.0800 to −0.0200).'
     """
     first = one["verdicts"][0]
-    claim, (mean, low, high) = first["claim"], (first["difference"][name] for name in ("mean", "low", "high"))
+    claim = first["claim"]
     where = f" ({claim['setting']})" if claim["setting"] else ""
     more, less = (number(or_nan(first[side]["mean"])) for side in ("more", "less"))
-    gap = f"{number(or_nan(mean))} ({number(or_nan(low))} to {number(or_nan(high))})"
+    gap = f"{number(or_nan(first['difference']['mean']))} ({between(first)})"
     return f"{one['defect']} With that {claim['quantity']}{where} is {more}, without it {less}: {gap}."
 
 

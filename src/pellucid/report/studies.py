@@ -7,8 +7,8 @@ from typing import Any
 
 from pellucid.errors import BadFile
 from pellucid.report.page import Cell, Page, Row, Table
-from pellucid.report.study import FILE, TONES, claimed, read
-from pellucid.report.words import number, or_nan
+from pellucid.report.study import FILE, TONES, between, claimed, read
+from pellucid.report.words import number
 
 MARKS = (f"studies/*/{FILE}",)
 PAPERS = {
@@ -57,9 +57,7 @@ def table(title: str, found: Sequence[Mapping[str, Any]]) -> Table:
         gap = "–"
         if first is not None and first["difference"]["mean"] is not None:
             d = first["difference"]
-            gap = Cell(
-                number(d["mean"]), f"{number(or_nan(d['low']))} to {number(or_nan(d['high']))}", value=float(d["mean"])
-            )
+            gap = Cell(number(d["mean"]), between(first), value=float(d["mean"]))
         cells = (
             str(one.get("claim")), Cell(outcome, tone=TONES.get(outcome, "")),
             "–" if first is None else claimed(first["claim"]), gap, f"{one['scale']}, {one.get('seeds')} seeds",

@@ -121,13 +121,19 @@ def claimed(claim: Mapping[str, Any]) -> str:
     return f"{claim['quantity']}{where}: {claim['more']} {'≈' if claim['same'] else '>'} {claim['less']}"
 
 
+def between(verdict: Mapping[str, Any]) -> str:
+    """Where a difference lies; of numbers that nobody measured there is no more to say."""
+    low, high = (number(or_nan(verdict["difference"][end])) for end in ("low", "high"))
+    return "exact" if verdict["claim"].get("exact") else f"{low} to {high}"
+
+
 def claims(found: Sequence[Mapping[str, Any]]) -> Table:
     """Every claim with its interval."""
     rows = []
     for one in found:
         claim, d = one["claim"], one["difference"]
         mean, low, high = (or_nan(d[name]) for name in ("mean", "low", "high"))
-        gap = Cell(number(mean), f"{number(low)} to {number(high)}", "", mean, low, high)
+        gap = Cell(number(mean), between(one), "", mean, low, high)
         head, _, sides = claimed(claim).rpartition(": ")
         sides += "" if claim["main"] else " · besides"
         cells = (gap, number(float(claim["margin"])), Cell(one["outcome"], tone=TONES.get(one["outcome"], "")))

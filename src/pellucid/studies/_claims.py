@@ -36,6 +36,7 @@ class Claim:
     setting: str = ""
     same: bool = False
     main: bool = True  # one that the study stands or falls with
+    exact: bool = False  # of numbers that nobody measured: their difference is what it is
 
     def __str__(self) -> str:
         sign = "≈" if self.same else ">"
@@ -63,17 +64,18 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """As one would say it."""
-        d, few = self.difference, "" if self.seeds >= ENOUGH else " for these seeds"
+        d, few = self.difference, "" if self.seeds >= ENOUGH or self.claim.exact else " for these seeds"
         mean, low, high = (f"{value:+.3g}".replace("-", "−") for value in (d.mean, d.low, d.high))
         said = {"inconclusive": "is inconclusive at this scale"}.get(self.outcome, self.outcome + few)
-        return f"{self.claim} {said}: {mean} ({low} to {high}; margin {self.claim.margin:g})"
+        where = "exact" if self.claim.exact else f"{low} to {high}"
+        return f"{self.claim} {said}: {mean} ({where}; margin {self.claim.margin:g})"
 
 
 def verdicts(claims: Sequence[Claim], frame: Any, resamples: int = RESAMPLES) -> list[Verdict]:
     """Every claim against rows of arm, setting, quantity, seed, sample, value."""
     tables = dict(iter(frame.groupby(["arm", "setting", "quantity"], sort=False)))
     runs = [_runs(claim, tables) for claim in claims]
-    gaps = [Sides(found[0], resamples) for found in runs]
+    gaps = [Sides(found[0], resamples, claim.exact) for claim, found in zip(claims, runs, strict=True)]
     made = [_verdict(claim, gap, *found[1:], resamples) for claim, gap, found in zip(claims, gaps, runs, strict=True)]
     decided: dict[int, Outcome] = {}
     while len(decided) < len(made):
@@ -120,12 +122,15 @@ def outcome(claim: Claim, found: Interval) -> Outcome:
 class Sides:
     """The runs of one side, or of a difference, and where their mean lies; what is drawn is drawn once."""
 
-    def __init__(self, runs: Sequence[Any], resamples: int) -> None:
-        self.runs, self.drawn = runs, TwoLevel(runs, resamples)
+    def __init__(self, runs: Sequence[Any], resamples: int, exact: bool = False) -> None:
+        self.runs, self.exact, self.drawn = runs, exact, TwoLevel(runs, resamples)
 
     def at(self, level: float) -> Interval:
-        """Of the mean over seeds and samples; of one number a seed by Student's t."""
+        """Of the mean over seeds and samples; of one number a seed by Student's t; exact numbers have no width."""
         runs = self.runs
+        if self.exact:
+            found = self.drawn.at(level)
+            return replace(found, low=found.mean, high=found.mean)
         if len(runs) < 2 or any(len(run) != 1 for run in runs):
             return self.drawn.at(level)
         from scipy.special import stdtrit
@@ -139,7 +144,7 @@ class Sides:
 
 def _verdict(claim: Claim, gap: Sides, more: list[Any], less: list[Any] | None, resamples: int) -> Verdict:
     found = gap.at(1 - ALPHA)
-    sides = [None if runs is None else Sides(runs, resamples).at(1 - ALPHA) for runs in (more, less)]
+    sides = [None if runs is None else Sides(runs, resamples, claim.exact).at(1 - ALPHA) for runs in (more, less)]
     assert sides[0] is not None
     return Verdict(claim, outcome(claim, found), found, sides[0], sides[1], len(gap.runs))
 

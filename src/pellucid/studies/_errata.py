@@ -79,10 +79,13 @@ def effect(one: Any, other: Any) -> float | None:
     return float(a.mean() - b.mean()) / spread if spread > 0 else None
 
 
-def survives(quantity: str, more: str, less: str | float, margin: float, setting: str = "") -> Iterator[Claim]:
+def survives(
+    quantity: str, more: str, less: str | float, margin: float, setting: str = "", exact: bool = False
+) -> Iterator[Claim]:
     """The published conclusion by the numbers of either arm."""
     for side in SIDES:
-        yield Claim(quantity, more, less, margin, " · ".join(filter(None, (side, setting))), main=False)
+        at = " · ".join(filter(None, (side, setting)))
+        yield Claim(quantity, more, less, margin, at, main=False, exact=exact)
 
 
 # --- trainings --------------------------------------------------------------------------------------------------------

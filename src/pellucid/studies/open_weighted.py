@@ -31,10 +31,10 @@ class OpenWeighted(Open, OfContrast, name="open-weighted", paper="arXiv:2501.110
         return METRICS if self.scale == "tiny" else METRICS[2:]
 
     def readings(self, seed: int) -> Iterator[Reading]:
-        at = self.at
+        at, cams = self.at, self.at.cams(*CAMS)  # the maps of recc-t1
         for arm, ask in ASKS.items():
-            cell = Measure(at.trained("ce", seed), at.maps, CAMS, self.judges, ask)
-            yield Reading(cell, seed, arm)
+            cell = Measure(at.trained("ce", seed), at.maps, tuple(cams), self.judges, ask)
+            yield Reading(cell, seed, arm, names=cams)
 
     def claims(self) -> Iterator[Claim]:
         for cam in CAMS:
