@@ -22,6 +22,7 @@ def folder(tmp_path_factory):
     for name, effect, outcomes in (
         ("err-small", 0.1, ("does not hold", "holds", "holds")),
         ("err-large", -2.0, ("does not hold", "holds", "does not hold")),
+        ("err-unsure", 0.2, ("inconclusive", "holds", "inconclusive")),
     ):
         record = json.loads((out / "studies" / f"{NAME}-tiny" / "study.json").read_text())
         record |= {"name": name, "effect": effect, "outcome": outcomes[0], "claim": f"{name} is claimed."}
@@ -47,7 +48,7 @@ def test_the_largest_effect_is_first(folder):
     assert rows[0].head == "err-large"
     sizes = [abs(row.cells[1].value) for row in rows if row.cells[1].value is not None]
     assert sizes == sorted(sizes, reverse=True)
-    assert len(rows) == 3
+    assert len(rows) == 4
 
 
 def test_what_a_conclusion_becomes(folder):
@@ -55,13 +56,13 @@ def test_what_a_conclusion_becomes(folder):
     assert said["err-large"].text == "“err-large is claimed.” falls without the defect."
     assert said["err-large"].tone == "bad"
     assert said["err-small"].text == "“err-small is claimed.” survives."
-    assert errata.page(folder).verdict[0].startswith("Of 3 defects 2 move the number in question")
-    assert "1 conclusion holds with the defect and not without it" in errata.page(folder).verdict[0]
+    assert errata.page(folder).verdict[0].startswith("Of 4 defects 2 move the number in question")
+    assert "1 survives, 2 fall without the defect, and 1 can no longer be told" in errata.page(folder).verdict[0]
 
 
 def test_a_question_has_its_answer(folder):
     page = errata.page(folder)
-    assert page.verdict[1] == "Of 1 open questions 1 are answered yes, 0 no, 0 not yet."
+    assert page.verdict[1] == "Answers to 1 open question: 1 yes, 0 no, 0 not yet."
     assert page.sections[1].rows[0].head == "Is it so?"
 
 

@@ -44,16 +44,17 @@ def lead(errata: Sequence[Mapping[str, Any]], asked: Sequence[Mapping[str, Any]]
     said = []
     if errata:
         moved = sum(one["outcome"] == "does not hold" for one in errata)
-        fallen = sum(survival(one)[0].startswith("falls") for one in errata)
+        lives = [survival(one)[0] for one in errata]
+        kept, fallen, unsure = (sum(word.startswith(how) for word in lives) for how in ("surv", "falls", "can no"))
         said.append(
-            f"Of {len(errata)} defects {moved} move the number in question by more than its margin; {fallen} "
-            f"conclusion{'s' * (fallen != 1)} hold{'s' * (fallen == 1)} with the defect and not without it."
+            f"Of {len(errata)} defects {moved} move the number in question by more than its margin. Of the conclusions "
+            f"that hold as published, {kept} survive{'s' * (kept == 1)}, {fallen} fall{'s' * (fallen == 1)} without "
+            f"the defect, and {unsure} can no longer be told."
         )
     if asked:
-        counts = [sum(one["outcome"] == outcome for one in asked) for outcome in TONES]
-        said.append(
-            f"Of {len(asked)} open questions {counts[0]} are answered yes, {counts[1]} no, {counts[2]} not yet."
-        )
+        yes, no, open_ = (sum(one["outcome"] == outcome for one in asked) for outcome in TONES)
+        noun = f"open question{'s' * (len(asked) != 1)}"
+        said.append(f"Answers to {len(asked)} {noun}: {yes} yes, {no} no, {open_} not yet.")
     return said
 
 

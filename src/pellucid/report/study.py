@@ -35,11 +35,13 @@ APART = 10**9  # between the numbers of two grids, for a page has one picture a 
 TONES: Mapping[str, Tone] = {"holds": "good", "does not hold": "bad", "inconclusive": "soft"}
 
 MOVES = {"holds": "the number stays", "does not hold": "the number moves", "inconclusive": "it cannot be told"}
-SURVIVAL: Mapping[tuple[bool, bool], tuple[str, Tone]] = {  # whether it holds as published, and soundly
-    (True, True): ("survives", "good"),
-    (True, False): ("falls without the defect", "bad"),
-    (False, True): ("holds only without the defect", "soft"),
-    (False, False): ("is not seen with or without it", "soft"),
+SURVIVAL: Mapping[tuple[bool, str], tuple[str, Tone]] = {  # whether it holds as published, and what it does soundly
+    (True, "holds"): ("survives", "good"),
+    (True, "does not hold"): ("falls without the defect", "bad"),
+    (True, "inconclusive"): ("can no longer be told without the defect", "bad"),
+    (False, "holds"): ("holds only without the defect", "soft"),
+    (False, "does not hold"): ("is not seen with or without it", "soft"),
+    (False, "inconclusive"): ("is not seen with or without it", "soft"),
 }
 
 
@@ -93,15 +95,15 @@ def lead(run: Mapping[str, Any]) -> str:
 
 def survival(one: Mapping[str, Any]) -> tuple[str, Tone]:
     """Whether the published conclusion holds by the numbers of either arm; the first number that both have decides."""
-    sides: dict[str, bool] = {}
+    sides: dict[str, str] = {}
     for verdict in one["verdicts"]:
         claim = verdict["claim"]
         for side in ("as published", "sound"):
             if side in (str(claim["setting"]).split(" · ")[0], claim["more"]) and claim["less"] != "sound":
-                sides.setdefault(side, verdict["outcome"] == "holds")
+                sides.setdefault(side, str(verdict["outcome"]))
     if len(sides) < 2:
         return "–", ""
-    return SURVIVAL[sides["as published"], sides["sound"]]
+    return SURVIVAL[sides["as published"] == "holds", sides["sound"]]
 
 
 def differences(run: Mapping[str, Any]) -> list[Table]:
