@@ -83,7 +83,7 @@ def defects(found: Sequence[Mapping[str, Any]]) -> Table:
         changed = ", ".join(str(knob) for knob, *_ in one.get("changed") or ())
         cells = (
             sentence(one), size, Cell(MOVES[one["outcome"]], f"differs: {changed}" if changed else ""),
-            Cell(f"“{one['claim']}” {lives}.", tone=tone), str(one.get("command") or ""),
+            Cell(lives, f"“{one['claim']}”", tone), str(one.get("command") or ""),
         )  # fmt: skip
         rows.append(Row(str(one["name"]), cells, small=f"{one.get('of')}, {one.get('where')}"))
     note = (
