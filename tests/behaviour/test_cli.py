@@ -432,10 +432,8 @@ def test_help_and_list_do_not_import_torch():
         "heavy = {'torch', 'numpy', 'matplotlib', 'timm', 'PIL'} & set(sys.modules); assert not heavy, heavy;"
         "assert codes == [0, 0, 2], codes"
     )
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - start < 5
 
 
 def test_a_real_ctrl_c(photos, tmp_path):
