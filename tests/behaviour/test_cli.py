@@ -432,8 +432,12 @@ def test_help_and_list_do_not_import_torch():
         "heavy = {'torch', 'numpy', 'matplotlib', 'timm', 'PIL'} & set(sys.modules); assert not heavy, heavy;"
         "assert codes == [0, 0, 2], codes"
     )
+    before = os.times()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    after = os.times()
     assert done.returncode == 0, done.stderr
+    worked = sum(after[2:4]) - sum(before[2:4])  # of children: what it waited for a busy machine does not count
+    assert worked < 5
 
 
 def test_a_real_ctrl_c(photos, tmp_path):

@@ -3,13 +3,14 @@
 An effect is the difference that the defect makes to a number, in standard deviations of that number.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pellucid.errors import BadFile
 from pellucid.report.page import Cell, Page, Row, Section, Table
-from pellucid.report.study import FILE, MOVES, TONES, between, read, survival
+from pellucid.report.study import FILE, MOVES, SURVIVAL, TONES, between, read, survival
 from pellucid.report.words import number, or_nan
 
 MARKS = (f"studies/err-*/{FILE}", f"studies/open-*/{FILE}")
@@ -44,8 +45,8 @@ def lead(errata: Sequence[Mapping[str, Any]], asked: Sequence[Mapping[str, Any]]
     said = []
     if errata:
         moved = sum(one["outcome"] == "does not hold" for one in errata)
-        lives = [survival(one)[0] for one in errata]
-        kept, fallen, unsure = (sum(word.startswith(how) for word in lives) for how in ("surv", "falls", "can no"))
+        lives = Counter(survival(one)[0] for one in errata)
+        kept, fallen, unsure = (lives[SURVIVAL[True, soundly][0]] for soundly in TONES)
         said.append(
             f"Of {len(errata)} defects {moved} move the number in question by more than its margin. Of the conclusions "
             f"that hold as published, {kept} survive{'s' * (kept == 1)}, {fallen} fall{'s' * (fallen == 1)} without "
