@@ -20,7 +20,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
@@ -93,6 +93,10 @@ class Named:
         return dataclasses.replace(cast(Any, self), **changes)
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         set_: dict[str, str] = {}
         for f in _fields(type(self)):
             annotation, value = _annotations(type(self))[f.name], getattr(self, f.name)

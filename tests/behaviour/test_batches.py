@@ -118,6 +118,47 @@ def test_nobody_elses_chance_is_touched():
     assert before[1] == random.getstate()
 
 
+@pytest.fixture
+def read(monkeypatch):
+    """The numbers of the scenes that are read."""
+    numbers: list[int] = []
+    plain = Scenes.record
+    monkeypatch.setattr(Scenes, "record", lambda self, i: numbers.append(i) or plain(self, i))
+    return numbers
+
+
+@pytest.mark.parametrize(
+    ("knobs", "times"),
+    [
+        ({"train": True}, 1),
+        ({"transform": "plain:size=24"}, 1),
+        ({"transform": v2.Compose([v2.Resize(20), v2.ToDtype(torch.float32, scale=True)]), "train": True}, 1),
+        ({"transform": "cifar:size=32", "train": True}, 6),  # chance is new in every epoch
+        ({"train": True, "views": 2}, 6),
+    ],
+)
+def test_what_no_chance_changes_is_read_once(read, knobs, times):
+    loader = batches(DATA, batch_size=8, **knobs)
+    epochs = [(torch.cat([batch.rows for batch in loader.epoch(e)]), inputs(loader, e)) for e in range(3)]
+    assert len(read) == 20 * times
+    for epoch, (rows, images) in enumerate(epochs):
+        fresh = batches(DATA, batch_size=20, shuffle=False, **knobs)
+        assert images[rows.argsort()].equal(inputs(fresh, epoch))
+
+
+def test_truth_comes_along_every_time_and_only_what_has_room_is_kept(read):
+    picture = DATA[0].image.numel() * 4 + DATA[0].masks.numel()
+    for kept, room in ((3, 3 * picture + 100), (20, 1 << 20)):
+        loader = batches(DATA, batch_size=8)
+        loader.view._kept.room = room
+        read.clear()
+        first, again = (list(loader.epoch(epoch)) for epoch in range(2))
+        assert len(read) == 40 - kept
+        for one, other in zip(first, again, strict=True):
+            assert one.images.equal(other.images)
+            assert all(a.masks.equal(b.masks) for a, b in zip(one.records, other.records, strict=True))
+
+
 def test_boxes_come_along():
     batch = next(iter(batches(DATA, transform="imagenet:size=24", batch_size=20)))
     for i, record in enumerate(batch.records):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torchvision.transforms import v2
 
 from pellucid.data import Geometry, Record
+from pellucid.data._geometry import carried, landed
 from pellucid.data._record import boxes_of
 from pellucid.data.transforms import Transform
 from pellucid.errors import BadInput
@@ -177,6 +178,25 @@ def test_a_picture_and_a_label_are_enough():
     boxed = Record(record.image, 4, boxes=torch.tensor([[0.0, 0, 2, 2]]), masks=torch.ones(1, 5, 7).bool())
     assert boxed.classes.tolist() == boxed.mask_classes.tolist() == [4]
     assert Record(torch.zeros(9, 1), 0).masks.shape == (0, 0, 0)
+
+
+@pytest.mark.parametrize("box", [(2, 3, 9, 8), (4, 4, 4, 4)])
+@pytest.mark.parametrize("shift", [0, 30])
+def test_where_nothing_moves_a_record_lands_as_it_is(box, shift):
+    """The short way gives what the long way gives: also of an empty mask and of a box over the border."""
+    record = painted(12, 14, *box)
+    record = dataclasses.replace(record, boxes=record.boxes + shift / 10, ignore=torch.rand(12, 14) > 0.5)
+    short, long = record.through(v2.Identity()), landed(record, v2.Identity()(carried(record)))
+    for field in dataclasses.fields(Record):
+        ours, theirs = getattr(short, field.name), getattr(long, field.name)
+        if isinstance(ours, torch.Tensor):
+            assert ours.dtype == theirs.dtype, field.name
+            assert ours.equal(theirs), field.name
+        elif isinstance(ours, Geometry):
+            assert ours.matrix.equal(theirs.matrix)
+            assert ours.size == theirs.size
+        else:
+            assert ours == theirs, field.name
 
 
 def test_one_after_another_is_one_geometry():

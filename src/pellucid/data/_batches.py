@@ -11,18 +11,20 @@ import pickle
 import random
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 from pellucid.data._base import Dataset, Record
 from pellucid.data.transforms import Transform
 from pellucid.errors import BadInput
 
+ROOM = 1 << 26  # bytes of pictures and masks that are kept from epoch to epoch
 
 class Batch(NamedTuple):
     """Some records."""
@@ -63,9 +65,21 @@ class View:
             return v2.Compose(steps or [v2.Identity()]), last
         return self.transform, None
 
+    @cached_property
+    def _kept(self) -> "Kept | None":
+        """Records that are the same in every epoch."""
+        fixed = self.data.kind != "images" or settled(self._steps[0])
+        return Kept() if fixed and self.views == 1 and get_worker_info() is None else None
+
     def __getitem__(self, at: "tuple[int, int] | int") -> tuple[int, Record]:
         epoch, i = at if isinstance(at, tuple) else (0, at)
-        return i, self.viewed(self.data[i], i, epoch)
+        kept = self._kept
+        found = None if kept is None else kept.records.get(i)
+        if found is None:
+            found = self.viewed(self.data[i], i, epoch)
+            if kept is not None:
+                kept.add(i, found)
+        return i, found
 
     def viewed(self, record: Record, i: int, epoch: int) -> Record:
         """Record i as it stands in a batch: once, or as several views of one picture."""
@@ -90,7 +104,36 @@ class View:
         return self.data.finish(record, i, self.train)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_steps"}  # made again elsewhere
+        made = ("_steps", "_kept")  # again elsewhere
+        return {name: value for name, value in self.__dict__.items() if name not in made}
+
+
+@dataclass
+class Kept:
+    """Records as they go into batches, while there is room: a training asks for them in every epoch."""
+
+    records: dict[int, Record] = field(default_factory=dict)
+    room: int = ROOM
+
+    def add(self, i: int, record: Record) -> None:
+        """Keep one."""
+        self.room -= record.image.nbytes + record.masks.nbytes
+        if self.room >= 0:
+            self.records[i] = record
+
+
+def settled(picture: Any) -> bool:
+    """Whether a v2 transform does the same every time.
+
+    >>> from torchvision.transforms import v2
+    >>> settled(v2.Compose([v2.RGB(), v2.Resize(8)])), settled(v2.RandomHorizontalFlip())
+    (True, False)
+    """
+    from torchvision.transforms import v2
+
+    if type(picture) is v2.Compose:
+        return all(map(settled, picture.transforms))
+    return type(picture) in (v2.Identity, v2.RGB, v2.Grayscale, v2.Resize, v2.CenterCrop, v2.Normalize, v2.ToDtype)
 
 
 @contextmanager

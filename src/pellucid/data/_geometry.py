@@ -228,6 +228,12 @@ def landed(record: "Record", moved: Mapping[str, Any]) -> "Record":
     )
 
 
+def unharmed(record: "Record") -> bool:
+    """Whether a record lands as it is where nothing moves: boxes inside the picture, and pixels in every mask."""
+    inside = clipped(record.boxes, _size(record.image)).equal(record.boxes)
+    return inside and bool(_left(record.boxes).all()) and bool(record.masks.flatten(1).any(1).all())
+
+
 def _size(image: Tensor) -> tuple[int, int]:
     if image.ndim != 3:
         raise BadInput(f"pictures [c, h, w] have a geometry, not {list(image.shape)}; leave out the transform.")

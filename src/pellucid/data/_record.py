@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
-from pellucid.data._geometry import Geometry, carried, landed
+from pellucid.data._geometry import Geometry, carried, landed, unharmed
 from pellucid.errors import BadInput, kind
 from pellucid.maths.masks import IGNORED
 
@@ -94,7 +94,12 @@ class Record:
 
     def through(self, transform: Any) -> "Record":
         """The record after a torchvision v2 transform."""
-        return landed(self, _v2(transform)(carried(self)))
+        from torchvision.transforms import v2
+
+        step = _v2(transform)
+        if type(step) is v2.Identity and unharmed(self):
+            return self
+        return landed(self, step(carried(self)))
 
     def bare(self, transform: Any) -> "Record":
         """The picture alone after the transform, by the same chance; nothing is known about it but its label."""
