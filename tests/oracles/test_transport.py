@@ -10,6 +10,8 @@ from scipy.optimize import linprog
 from torch.nn.functional import cosine_similarity
 
 from pellucid.maths.transport import (
+    MOST_COLUMNS,
+    PLAIN,
     cosine_cost,
     entropic_value,
     sinkhorn,
@@ -154,10 +156,11 @@ def test_the_marginals_are_met(n, m):
 @pytest.mark.parametrize("epsilon", [1e-3, 1e-4])
 def test_a_hundred_iterations_are_not_enough_where_epsilon_is_small(epsilon):
     cost = costs(2, 512, 14, 49)
-    plan = sinkhorn(cost, epsilon, most=100)
+    plan = sinkhorn(cost, epsilon, most=100, newton=False)
     assert not plan.converged
     assert plan.iterations == 100
     assert plan.error.min() > 0.01
+    assert sinkhorn(cost, epsilon, most=100).converged is (epsilon == 1e-3)  # Newton's steps reach a little further
     assert not sinkhorn_by_change(cost, epsilon).converged
 
 
@@ -245,6 +248,64 @@ def test_a_batch_is_its_samples():
         assert torch.allclose(sinkhorn(cost[b : b + 1], 0.1, tolerance=1e-10).plan[0], together.plan[b], atol=1e-9)
 
 
+# --- Newton's steps ---------------------------------------------------------------------------------------------------
+
+
+def crowded(b=4, n=40, m=6, dtype=torch.float64):
+    """Rows in two directions, of which one is near to a single column: the plan hardly moves between the two."""
+    x, y = points(b, n, m, 7, dtype=dtype)
+    x[:, : n // 2] = 0.05 * x[:, : n // 2] + y[:, :1]
+    x[:, n // 2 :] = 0.05 * x[:, n // 2 :] + y[:, 1:2]
+    return cosine_cost(x, y)
+
+
+@pytest.mark.parametrize("domain", ["kernel", "log"])
+@pytest.mark.parametrize("epsilon", [0.05, 0.1, 0.3])
+@pytest.mark.parametrize("gone", [[], [2], [0, 5]])
+def test_newtons_steps_find_the_plan_that_a_hundred_times_the_iterations_find(domain, epsilon, gone):
+    cost, weights = crowded(), 1 + torch.arange(6).double().expand(4, -1).clone()
+    weights[:, gone] = 0
+    knobs = {"weights": weights, "tolerance": 1e-10, "domain": domain}
+    slow = sinkhorn(cost, epsilon, most=200_000, newton=False, **knobs)
+    quick = sinkhorn(cost, epsilon, **knobs)
+    assert slow.converged
+    assert quick.converged
+    assert quick.iterations < 80
+    assert slow.iterations > (10 if epsilon < 0.3 and not gone else 1) * quick.iterations
+    assert torch.allclose(quick.plan, slow.plan, rtol=1e-5, atol=1e-12)
+    assert torch.allclose(quick.plan.sum(1), weights / weights.sum(1, keepdim=True), rtol=1e-12)
+
+
+@pytest.mark.parametrize("epsilon", [0.03, 0.1])
+def test_single_precision_is_enough_for_them(epsilon):
+    """Where rows are nearly even between columns, 1 − the largest share is lost in a difference but not in a sum."""
+    cost = crowded(n=128, m=13, dtype=torch.float32)
+    plain, plan = (sinkhorn(cost, epsilon, newton=newton) for newton in (False, True))
+    assert plan.converged
+    assert plan.iterations < 60 < plain.iterations
+    exact = sinkhorn(cost.double(), epsilon, tolerance=1e-12)
+    assert (plan.plan - exact.plan).abs().sum((1, 2)).max() < 5e-3
+    assert max(lacking(plan.plan)) < 1.1e-4
+
+
+def test_a_sample_does_not_hold_the_others_up():
+    """One is met at once, one hardly ever: the third is the same in their company."""
+    cost = crowded(4)
+    cost[0], cost[1] = 1.0, cost[1] * 1e5
+    together, alone = (sinkhorn(some, 0.1, most=60, tolerance=0, domain="log") for some in (cost, cost[2:3]))
+    assert together.error[1] > 0.01
+    assert torch.allclose(together.plan[2:3], alone.plan, rtol=1e-6)
+
+
+def test_they_are_left_out_where_they_are_not_wanted():
+    cost = crowded()
+    plain = sinkhorn(cost, 0.1, most=50, newton=False)
+    followed = sinkhorn(cost.clone().requires_grad_(), 0.1, most=50)
+    assert torch.allclose(followed.plan, plain.plan, rtol=1e-10)
+    many = torch.rand(1, 8, MOST_COLUMNS + 1, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(*(sinkhorn(many, 0.02, most=50, newton=newton).plan for newton in (False, True)))
+
+
 # --- the loss ---------------------------------------------------------------------------------------------------------
 
 
@@ -326,7 +387,8 @@ def test_unrolled_is_another_gradient(seed):
 
 def test_whatever_the_gradient_the_loss_is_the_same():
     cost = costs(2, 16, 5).requires_grad_()
-    found = {gradient: transport_loss(cost, 0.1, gradient=gradient) for gradient in GRADIENTS}
+    found = {gradient: transport_loss(cost, 0.3, gradient=gradient) for gradient in GRADIENTS}
+    assert found["unrolled"][1].iterations <= PLAIN
     for loss, plan in found.values():
         assert torch.allclose(loss, found["envelope"][0], rtol=1e-12)
         assert plan.iterations == found["envelope"][1].iterations

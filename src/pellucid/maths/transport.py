@@ -3,6 +3,12 @@
     T = argmin_T Σ_nm T_nm C_nm + ε Σ_nm T_nm (log T_nm − 1),   Σ_m T_nm = 1/N,   Σ_n T_nm = w_m
     T_nm = u_n exp(−C_nm / ε) v_m,   u ← (1/N) / (K v),   v ← w / (Kᵀ u),   K = exp(−C / ε)
 
+That is slow where rows have a nearly even choice of columns: the error may shrink by a thousandth a time. From the
+twenty-first iteration on each also takes a step of Newton's towards the dual's maximum in log v, shortened so that it
+cannot overshoot. It costs one system of M equations, and ten or so replace a thousand iterations:
+
+    (diag(c) − N TᵀT) δ = w − c,   c = Tᵀ1,   v ← v exp(δ log(1 + r) / r),   r = max δ − min δ
+
 The loss is the sharp ⟨T, C⟩, without the entropy. What it hands back to the cost is a choice:
 
     envelope   T itself: the exact gradient of the line above at its minimum, by Danskin's theorem, at no cost
@@ -32,6 +38,8 @@ Gradient = Literal["envelope", "unrolled", "none"]
 Domain = Literal["auto", "kernel", "log"]
 
 MOST_EXPONENT = 60.0  # exp(−60) times the smallest scaling that goes with it is still a normal float32
+PLAIN = 20  # iterations before the first of Newton's steps: many plans need no more
+MOST_COLUMNS = 128  # more make a system dearer than the iterations that it saves
 LOOKS = 5  # on an accelerator the error is looked at so often, because a look waits for it
 
 
@@ -79,10 +87,12 @@ def sinkhorn(
     tolerance: float = 1e-4,
     most: int = 1000,
     domain: Domain = "auto",
+    newton: bool = True,
 ) -> Plan:
-    """The plan, differentiable through every iteration where the cost is.
+    """The plan, differentiable through every iteration where the cost is; these are plain ones then.
 
     weights: how much each column takes, 1/M by default; scaled to sum to 1, zero for a column that is not there.
+    newton: Newton's steps, where columns are few.
     domain: with the kernel an iteration is two products; logarithms, several times slower, stand any ε.
 
     >>> cost = torch.tensor([[[0.0, 1.0, 9.0]]])  # one row gives to all
@@ -96,7 +106,9 @@ def sinkhorn(
         if domain == "auto":
             domain = "kernel" if bool(exponents.detach().amin() >= -MOST_EXPONENT) else "log"
         shares = _shares(exponents, weights)
-        return _scaled(_Kernel(exponents) if domain == "kernel" else _Log(exponents), shares, tolerance, most)
+        scaling = _Kernel(exponents) if domain == "kernel" else _Log(exponents)
+        quick = newton and not exponents.requires_grad and exponents.shape[1] <= MOST_COLUMNS
+        return _scaled(scaling, shares, tolerance, most, quick)
 
 
 def transport_loss(
@@ -181,9 +193,15 @@ class _Kernel:
     def mass(self, u: Tensor, sums: Tensor) -> Tensor:
         return u * sums
 
+    def moved(self, v: Tensor, by: Tensor) -> Tensor:
+        return v * by.exp()
+
+    def turned_plan(self, u: Tensor, v: Tensor) -> Tensor:
+        return self.kernel * u * v.mT
+
     def plan(self, u: Tensor, v: Tensor) -> Tensor:
         if u.requires_grad:
-            return (self.kernel * u * v.mT).mT
+            return self.turned_plan(u, v).mT
         return self.kernel.mul_(u).mul_(v.mT).mT  # the last step: the kernel is not needed any more
 
 
@@ -208,11 +226,17 @@ class _Log:
     def mass(self, u: Tensor, sums: Tensor) -> Tensor:
         return (u + sums).exp()
 
+    def moved(self, v: Tensor, by: Tensor) -> Tensor:
+        return v + by
+
+    def turned_plan(self, u: Tensor, v: Tensor) -> Tensor:
+        return (self.exponents + u + v.mT).exp()
+
     def plan(self, u: Tensor, v: Tensor) -> Tensor:
-        return (self.exponents + u + v.mT).exp().mT
+        return self.turned_plan(u, v).mT
 
 
-def _scaled(scaling: _Kernel | _Log, shares: tuple[Tensor, Tensor], tolerance: float, most: int) -> Plan:
+def _scaled(scaling: _Kernel | _Log, shares: tuple[Tensor, Tensor], tolerance: float, most: int, quick: bool) -> Plan:
     """Rows, then columns, until what the next look at the rows finds is little enough; that look is half a step."""
     rows, columns = shares
     every = 1 if rows.device.type == "cpu" else LOOKS
@@ -225,8 +249,24 @@ def _scaled(scaling: _Kernel | _Log, shares: tuple[Tensor, Tensor], tolerance: f
             if done == most or not worst > tolerance:  # NaN will not get better
                 return Plan(scaling.plan(u, v), error, done, worst <= tolerance)
         u = scaling.meeting(rows, sums)
+        if quick and done >= PLAIN:
+            v = scaling.moved(v, _newton(scaling.turned_plan(u, v), columns))
+            u = scaling.meeting(rows, scaling.over_columns(v))
         v = scaling.meeting(columns, scaling.over_rows(u))
         done += 1
+
+
+def _newton(plan: Float[Tensor, "b m n"], columns: Float[Tensor, "b 1 m"]) -> Float[Tensor, "b 1 m"]:
+    """By how much log v is to change, of a plan whose rows are met; by nothing where that cannot be told."""
+    (m, n), missing = plan.shape[1:], columns[:, 0] - plan.sum(2)
+    shared = n * torch.bmm(plan, plan.mT).double()
+    shared.diagonal(dim1=1, dim2=2).zero_()  # c is the sum of a row of N TᵀT: so no digit is lost in the difference
+    system = torch.diag_embed(shared.sum(2) + (columns[:, 0] == 0)) - shared
+    system = system + 1 / m**2  # the same to all columns changes no plan
+    step = torch.linalg.solve_ex(system, missing.double()[:, :, None]).result.mT
+    reach = (step.amax(2, keepdim=True) - step.amin(2, keepdim=True)).clamp_min(torch.finfo(step.dtype).tiny)
+    step = step * (reach.log1p() / reach)
+    return torch.where(step.isfinite().all(2, keepdim=True), step, 0.0).to(plan)
 
 
 def _shares(exponents: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
