@@ -26,6 +26,7 @@ from pellucid.errors import BadInput
 
 ROOM = 1 << 26  # bytes of pictures and masks that are kept from epoch to epoch
 
+
 class Batch(NamedTuple):
     """Some records."""
 
