@@ -10,6 +10,7 @@
     ├── BadModel        RuntimeError   a model that does not do what the explainer needs
     ├── BadExplainer    TypeError      an explainer that breaks its promise
     ├── BadFile         OSError        a file that is missing, corrupt or cannot be written
+    ├── Unfinished      RuntimeError   work of which a part failed
     └── MissingExtra    ImportError    an optional package, and how to get it
 
 One sentence each: what was asked, what there is, what to write instead.
@@ -59,6 +60,10 @@ class BadExplainer(PellucidError, TypeError):
 
 class BadFile(PellucidError, OSError):
     """A file that cannot be read or written."""
+
+
+class Unfinished(PellucidError, RuntimeError):
+    """Work of which a part failed; the rest is done."""
 
 
 class MissingExtra(PellucidError, ImportError):

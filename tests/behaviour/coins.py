@@ -39,6 +39,14 @@ class Gone(Work):
         os._exit(9)
 
 
+@dataclass(frozen=True)
+class Lost(Coin):
+    """Cannot be found."""
+
+    def rows(self, lab):
+        raise ZeroDivisionError("the coin is lost.")
+
+
 class Coins(Study, name="coins"):
     """Are coins above zero?"""
 
@@ -51,6 +59,16 @@ class Coins(Study, name="coins"):
 
     def claims(self):
         yield Claim("x", "a", 0.0, 0.1)
+
+
+class Some(Study, name="some"):
+    """Coins of which the third seed's are lost: one, and what builds on it."""
+
+    worlds = {"tiny": TINY}
+
+    def readings(self, seed):
+        first = tuple((Lost if (seed, i) == (2, 0) else Coin)(100 * seed + i) for i in range(2))
+        yield Reading(Coin(seed, 0.0, first), seed)
 
 
 SMALL = TINY.but(

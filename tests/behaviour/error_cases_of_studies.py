@@ -10,7 +10,7 @@ from pellucid.studies._cells import Reading
 from pellucid.studies._claims import verdicts
 from pellucid.studies._runner import work
 from pellucid.studies._study import found
-from tests.behaviour.coins import Coins, Gone
+from tests.behaviour.coins import Coins, Gone, Some
 from tests.behaviour.error_cases_of_commands import command
 
 
@@ -49,6 +49,7 @@ OF_STUDIES = {
     "cells of no name": lambda folder: work([Coins()], folder, only="dice"),
     "two runners of studies": twice,
     "a worker of studies that dies": lambda folder: work([Dying(seeds=2)], folder, 2),
+    "cells of studies that fail": lambda folder: work([Some()], folder),
     "cells that are not done": lambda folder: found(Coins(), folder),
     "rows that a claim lacks": lambda _: verdicts([Claim("x", "a", "b", 0.1)], rows(("a", 0))),
     "sides that share no seed": lambda _: verdicts([Claim("x", "a", "b", 0.1)], rows(("a", 0), ("b", 1))),

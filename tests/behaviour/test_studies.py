@@ -23,9 +23,9 @@ from pellucid.studies._base import ordered, published
 from pellucid.studies._cells import Lab, Measure, Train
 from pellucid.studies._claims import overall, verdicts
 from pellucid.studies._runner import described, prices, work
-from pellucid.studies._study import found, made_of
+from pellucid.studies._study import found, made_of, several
 from pellucid.studies._worlds import TINY
-from tests.behaviour.coins import SMALL, Coin, Coins, Two
+from tests.behaviour.coins import SMALL, Coin, Coins, Some, Two
 
 NAMES = sorted(pl.catalog("studies"))
 SCALES = [(name, scale) for name in NAMES for scale in pl.catalog("studies")[name].worlds]
@@ -199,6 +199,13 @@ def test_few_seeds_are_said():
     assert "for these seeds" in one.sentence
 
 
+def test_what_rounding_left_of_zero_is_zero():
+    rows = [("a", "", "x", seed, 0, value) for seed, value in enumerate([-1e-19, -2e-19, -1e-19])]
+    frame = pd.DataFrame(rows, columns=["arm", "setting", "quantity", "seed", "sample", "value"])
+    (verdict,) = verdicts([Claim("x", "a", 0.0, 0.01)], frame)
+    assert "+0 (+0 to +0;" in verdict.sentence
+
+
 def test_undefined_rows_are_left_out():
     a = np.array([[1.0, np.nan, 1.0], [1.0, 1.0, 1.1]])
     [one] = verdicts([Claim("x", "a", "b", 0.0)], rows(a=a, b=np.zeros((2, 3))))
@@ -308,13 +315,33 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, monkeypatch):
     assert len((tmp_path / "log").read_text().split()) == 25
 
 
-def test_a_cell_that_fails_is_said(tmp_path, monkeypatch):
-    def broken(self, lab):
-        raise pl.PellucidError("the coin is lost.")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_cell_that_fails_takes_along_what_builds_on_it(workers, tmp_path):
+    said = []
+    one = r"^1 of 20 cells failed and 1 that need them were not begun, first lost · seed 200 \(the coin is lost\)"
+    with pytest.raises(pl.errors.Unfinished, match=one):
+        several([Some(), Coins(seeds=1)], tmp_path, workers=workers, each=said.append)
+    assert len(list(tmp_path.glob("cells/*.json"))) == 18
+    assert [at.error for at in said if at.error] == ["the coin is lost."]
+    assert said[-1].ended == said[0].of == 20
+    told = (tmp_path / "failed.txt").read_text()
+    assert told.startswith("lost · seed 200\n")
+    assert "ZeroDivisionError: the coin is lost." in told
+    assert [path.parent.name for path in tmp_path.glob("studies/*/study.json")] == ["coins-tiny-1"]
+    work([Coins(seeds=1)], tmp_path)
+    assert not (tmp_path / "failed.txt").exists()
 
-    monkeypatch.setattr(Coin, "run", broken)
-    with pytest.raises(pl.PellucidError, match="the coin is lost"):
+
+def test_where_nothing_can_be_written_nothing_more_is_begun(tmp_path, monkeypatch):
+    def full(self, lab):
+        begun.append(self)
+        raise pl.errors.BadFile("there is no room.")
+
+    begun = []
+    monkeypatch.setattr(Coin, "run", full)
+    with pytest.raises(pl.errors.BadFile, match="there is no room"):
         work([Coins()], tmp_path)
+    assert len(begun) == 1
 
 
 # --- real cells -------------------------------------------------------------------------------------------------------

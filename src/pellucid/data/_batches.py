@@ -67,19 +67,17 @@ class View:
         return self.transform, None
 
     @cached_property
-    def _kept(self) -> "Kept | None":
-        """Records that are the same in every epoch."""
+    def _kept(self) -> "Kept":
+        """Records that are the same in every epoch; no room where they are not, nor in one of several workers."""
         fixed = self.data.kind != "images" or settled(self._steps[0])
-        return Kept() if fixed and self.views == 1 and get_worker_info() is None else None
+        return Kept(ROOM if fixed and self.views == 1 and get_worker_info() is None else 0)
 
     def __getitem__(self, at: "tuple[int, int] | int") -> tuple[int, Record]:
         epoch, i = at if isinstance(at, tuple) else (0, at)
-        kept = self._kept
-        found = None if kept is None else kept.records.get(i)
+        found = self._kept.records.get(i)
         if found is None:
             found = self.viewed(self.data[i], i, epoch)
-            if kept is not None:
-                kept.add(i, found)
+            self._kept.add(i, found)
         return i, found
 
     def viewed(self, record: Record, i: int, epoch: int) -> Record:
@@ -113,8 +111,8 @@ class View:
 class Kept:
     """Records as they go into batches, while there is room: a training asks for them in every epoch."""
 
+    room: int  # in bytes
     records: dict[int, Record] = field(default_factory=dict)
-    room: int = ROOM
 
     def add(self, i: int, record: Record) -> None:
         """Keep one."""

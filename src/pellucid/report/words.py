@@ -16,12 +16,12 @@ ABOUT = {
 
 
 def number(value: float) -> str:
-    """Three digits that count.
+    """Three digits that count; none of what rounding left of zero.
 
-    >>> number(0.25), number(-1234.5), number(100), number(-0.0), number(float("nan"))
-    ('0.250', '−1.23e+03', '100', '0', '–')
+    >>> number(0.25), number(-1234.5), number(100), number(-0.0), number(-9e-20), number(float("nan"))
+    ('0.250', '−1.23e+03', '100', '0', '0', '–')
     """
-    if not value:
+    if abs(value) < 1e-15:
         return "0"
     return "–" if math.isnan(value) else f"{value:#.3g}".rstrip(".").replace("-", "−", 1 if value < 0 else 0)
 

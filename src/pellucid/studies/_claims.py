@@ -65,7 +65,7 @@ class Verdict:
     def sentence(self) -> str:
         """As one would say it."""
         d, few = self.difference, "" if self.seeds >= ENOUGH or self.claim.exact else " for these seeds"
-        mean, low, high = (f"{value:+.3g}".replace("-", "−") for value in (d.mean, d.low, d.high))
+        mean, low, high = (f"{round(value, 15) + 0.0:+.3g}".replace("-", "−") for value in (d.mean, d.low, d.high))
         said = {"inconclusive": "is inconclusive at this scale"}.get(self.outcome, self.outcome + few)
         where = "exact" if self.claim.exact else f"{low} to {high}"
         return f"{self.claim} {said}: {mean} ({where}; margin {self.claim.margin:g})"

@@ -1,7 +1,8 @@
 """The runner: the cells of some studies, each once, in as many processes as are wanted.
 
 A cell that is done is not done again, whoever asked for it; one that was killed is done anew, or goes on where its
-training was. One runner works in a folder at a time; its processes end with it.
+training was. One that fails takes along what builds on it; the others are done. One runner works in a folder at a time;
+its processes end with it.
 """
 
 import json
@@ -9,21 +10,23 @@ import os
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from multiprocessing import get_context
 from pathlib import Path
 
-from pellucid.errors import BadFile, BadInput, PellucidError
+from pellucid.errors import BadFile, BadInput, Unfinished
 from pellucid.files import writable, write_atomically
 from pellucid.studies._base import Study, ordered
 from pellucid.studies._cells import Cell, Lab, Measure, Train
 
-LOCK, SECONDS = ".lock", "seconds.json"
+LOCK, SECONDS, FAILED = ".lock", "seconds.json", "failed.txt"
 PRICES = {"train": 25.0, "measure": 8.0, "work": 15.0}  # seconds of a cell that nobody has timed
 
 
@@ -36,10 +39,11 @@ class Progress:
     ended: int
     of: int
     left: float  # seconds, as the cells before foretell
+    error: str = ""  # why it failed
 
     def __str__(self) -> str:
-        left = f"about {self.left / 60:.0f} min left"
-        return f"[{self.ended}/{self.of}] {described(self.cell)} · {self.seconds:.0f} s · {left}"
+        how = f"failed: {self.error}" if self.error else f"{self.seconds:.0f} s"
+        return f"[{self.ended}/{self.of}] {described(self.cell)} · {how} · about {self.left / 60:.0f} min left"
 
 
 def described(cell: Cell) -> str:
@@ -68,13 +72,14 @@ def work(
     lab = Lab(writable(out))
     cells = picked([cell for study in studies for cell in study.cells()], only)
     with _alone(lab.out):
-        left = [cell for cell in cells if not cell.done(lab)]
-        clock = _Clock(lab, left, workers, each)
+        course = _Course(lab, [cell for cell in cells if not cell.done(lab)], workers, each)
         if workers == 1:
-            for cell in left:
-                clock.ended(cell, _timed(cell, lab))
+            while course.left:
+                cell = next(iter(course.left.values()))
+                course.ended(cell, partial(_timed, cell, lab))
         else:
-            _shared(left, lab, workers, clock)
+            _shared(lab, workers, course)
+        course.check()
 
 
 def picked(cells: Sequence[Cell], only: str) -> list[Cell]:
@@ -91,23 +96,58 @@ def prices(cells: Sequence[Cell], lab: Lab | None = None) -> list[float]:
     return [_price(cell, known) for cell in cells]
 
 
-# --- time -------------------------------------------------------------------------------------------------------------
+# --- the course of it -------------------------------------------------------------------------------------------------
 
 
-class _Clock:
-    """What cells cost, and when all of it will be done."""
+class _Course:
+    """What is left to do, what it costs, when all of it will be done, and what has failed."""
 
     def __init__(self, lab: Lab, left: Sequence[Cell], workers: int, each: Callable[[Progress], None] | None) -> None:
-        self.lab, self.left, self.workers, self.each = lab, list(left), workers, each
+        self.lab, self.left, self.workers, self.each = lab, {cell.key: cell for cell in left}, workers, each
         self.of, self.known = len(left), _known(lab)
+        self.failed: list[tuple[Cell, Exception]] = []
+        self.spared = 0  # cells that build on one that failed
+        (lab.out / FAILED).unlink(missing_ok=True)
 
-    def ended(self, cell: Cell, seconds: float) -> None:
-        self.known[cell.alike] = seconds
-        write_atomically(self.lab.out / SECONDS, json.dumps(self.known, indent=0, sort_keys=True).encode())
-        self.left.remove(cell)
+    def ended(self, cell: Cell, took: Callable[[], float]) -> None:
+        """The cell has ended; `took` gives its seconds, or raises what it raised."""
+        seconds, error = 0.0, ""
+        try:
+            seconds = took()
+        except OSError:
+            raise  # no room, or a file that is not there: the next cell would fare no better
+        except Exception as cause:
+            error = str(cause) or type(cause).__name__
+            self._fail(cell, cause)
+        else:
+            del self.left[cell.key]
+            self.known[cell.alike] = seconds
+            write_atomically(self.lab.out / SECONDS, json.dumps(self.known, indent=0, sort_keys=True).encode())
         if self.each is not None:
-            rest = sum(_price(one, self.known) for one in self.left) / self.workers
-            self.each(Progress(cell, seconds, self.of - len(self.left), self.of, rest))
+            rest = sum(_price(one, self.known) for one in self.left.values()) / self.workers
+            self.each(Progress(cell, seconds, self.of - len(self.left), self.of, rest, error))
+
+    def _fail(self, cell: Cell, cause: Exception) -> None:
+        """Without the cell and what builds on it, with a note of why."""
+        self.failed.append((cell, cause))
+        gone = {cell.key}
+        for one in self.left.values():  # what others build on comes first
+            if any(need.key in gone for need in one.needs):
+                gone.add(one.key)
+        self.left = {key: one for key, one in self.left.items() if key not in gone}
+        self.spared += len(gone) - 1
+        told = [f"{described(one)}\n{''.join(traceback.format_exception(why))}" for one, why in self.failed]
+        write_atomically(self.lab.out / FAILED, "\n".join(told).encode())
+
+    def check(self) -> None:
+        """Whether all of it was done."""
+        if self.failed:
+            cell, cause = self.failed[0]
+            spared = f" and {self.spared} that need them were not begun" if self.spared else ""
+            raise Unfinished(
+                f"{len(self.failed)} of {self.of} cells failed{spared}, first {described(cell)} "
+                f"({str(cause).rstrip('.')}); see {self.lab.out / FAILED} and run again: what is done is kept."
+            )
 
 
 def _known(lab: Lab | None) -> dict[str, float]:
@@ -144,17 +184,18 @@ def _alone(out: Path) -> Generator[None]:
         yield
 
 
-def _shared(left: Sequence[Cell], lab: Lab, workers: int, clock: _Clock) -> None:
+def _shared(lab: Lab, workers: int, course: _Course) -> None:
     """Cells as soon as what they build on is done."""
-    waiting, busy = {cell.key: cell for cell in left}, {}
+    busy: dict[Future[float], Cell] = {}
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _ready, (os.getpid(), workers))
     try:
-        while waiting or busy:
-            held = set(waiting) | {cell.key for cell in busy.values()}
-            for cell in [one for one in waiting.values() if not any(need.key in held for need in one.needs)]:
-                busy[pool.submit(_timed, cell, lab)] = waiting.pop(cell.key)
+        while course.left:
+            running = {cell.key for cell in busy.values()}
+            for key, cell in course.left.items():
+                if key not in running and not any(need.key in course.left for need in cell.needs):
+                    busy[pool.submit(_timed, cell, lab)] = cell
             for ended in wait(busy, return_when=FIRST_COMPLETED).done:
-                clock.ended(busy.pop(ended), _seconds(ended))
+                course.ended(busy.pop(ended), partial(_seconds, ended))
     except BaseException:
         for process in list((getattr(pool, "_processes", None) or {}).values()):
             process.terminate()
@@ -166,8 +207,6 @@ def _shared(left: Sequence[Cell], lab: Lab, workers: int, clock: _Clock) -> None
 def _seconds(ended: "Future[float]") -> float:
     try:
         return ended.result()
-    except PellucidError:
-        raise
     except BrokenProcessPool:
         raise BadFile("a worker was stopped; run again, what is done is kept.") from None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid._version import __version__
-from pellucid.errors import BadFile
+from pellucid.errors import BadFile, Unfinished
 from pellucid.files import write_atomically
 from pellucid.studies._base import Study, ordered
 from pellucid.studies._cells import Cell, Lab, Reading, Train
@@ -80,11 +80,20 @@ def several(
     each: Callable[[Progress], None] | None = None,
 ) -> list[Found]:
     """Some studies; cells that they share are done once. only: the cells in whose line this stands, and what they build
-    on; the verdicts are then of the studies that are complete."""
+    on; the verdicts are then of the studies that are complete. So they are where cells fail, before that is raised."""
     chosen = [Study.make(name) for name in names]
-    work(chosen, out, workers, each, only)
+    try:
+        work(chosen, out, workers, each, only)
+    except Unfinished:
+        _whole(chosen, out)
+        raise
+    return _whole(chosen, out) if only else [found(one, out) for one in chosen]
+
+
+def _whole(chosen: Sequence[Study], out: str | Path) -> list[Found]:
+    """What the studies have found that are complete."""
     lab = Lab(Path(out))
-    return [found(one, out) for one in chosen if not only or all(cell.done(lab) for cell in one.cells())]
+    return [found(one, out) for one in chosen if all(cell.done(lab) for cell in one.cells())]
 
 
 def found(study: Study, out: str | Path) -> Found:
