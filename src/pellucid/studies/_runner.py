@@ -105,7 +105,7 @@ class _Course:
     def __init__(self, lab: Lab, left: Sequence[Cell], workers: int, each: Callable[[Progress], None] | None) -> None:
         self.lab, self.left, self.workers, self.each = lab, {cell.key: cell for cell in left}, workers, each
         self.of, self.known = len(left), _known(lab)
-        self.failed: list[tuple[Cell, Exception]] = []
+        self.failed: list[tuple[Cell, str, str]] = []  # why, and where; an error itself would hold what it was made in
         self.spared = 0  # cells that build on one that failed
         (lab.out / FAILED).unlink(missing_ok=True)
 
@@ -118,7 +118,7 @@ class _Course:
             raise  # no room, or a file that is not there: the next cell would fare no better
         except Exception as cause:
             error = str(cause) or type(cause).__name__
-            self._fail(cell, cause)
+            self._fail(cell, error, "".join(traceback.format_exception(cause)))
         else:
             del self.left[cell.key]
             self.known[cell.alike] = seconds
@@ -127,26 +127,26 @@ class _Course:
             rest = sum(_price(one, self.known) for one in self.left.values()) / self.workers
             self.each(Progress(cell, seconds, self.of - len(self.left), self.of, rest, error))
 
-    def _fail(self, cell: Cell, cause: Exception) -> None:
+    def _fail(self, cell: Cell, why: str, where: str) -> None:
         """Without the cell and what builds on it, with a note of why."""
-        self.failed.append((cell, cause))
+        self.failed.append((cell, why, where))
         gone = {cell.key}
         for one in self.left.values():  # what others build on comes first
             if any(need.key in gone for need in one.needs):
                 gone.add(one.key)
         self.left = {key: one for key, one in self.left.items() if key not in gone}
         self.spared += len(gone) - 1
-        told = [f"{described(one)}\n{''.join(traceback.format_exception(why))}" for one, why in self.failed]
-        write_atomically(self.lab.out / FAILED, "\n".join(told).encode())
+        told = "\n".join(f"{described(one)}\n{trace}" for one, _, trace in self.failed)
+        write_atomically(self.lab.out / FAILED, told.encode())
 
     def check(self) -> None:
         """Whether all of it was done."""
         if self.failed:
-            cell, cause = self.failed[0]
+            cell, why, _ = self.failed[0]
             spared = f" and {self.spared} that need them were not begun" if self.spared else ""
             raise Unfinished(
                 f"{len(self.failed)} of {self.of} cells failed{spared}, first {described(cell)} "
-                f"({str(cause).rstrip('.')}); see {self.lab.out / FAILED} and run again: what is done is kept."
+                f"({why.rstrip('.')}); see {self.lab.out / FAILED} and run again: what is done is kept."
             )
 
 
