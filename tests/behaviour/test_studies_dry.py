@@ -92,6 +92,18 @@ def test_a_shortened_training_is_the_papers_but_for_its_length(tmp_path):
     assert (after.lr, after.schedule, after.transform) == (before.lr, before.schedule, before.transform)
 
 
+@pytest.mark.parametrize("said, meant", [("", 1.0), (":clip=5", 1.0), (":clip=0.5", 0.5)])
+def test_one_step_cannot_throw_a_network_to_infinity(said, meant, tmp_path):
+    (tmp_path / "lab").mkdir()
+    cell = Train("pellucid:wrn-28-2", "cifar10", "lico:text=random-words,alpha=1e9", f"lico-cifar{said}")
+    short, lab = Shortened(tmp_path).cell(cell), _dry.Bare(tmp_path / "lab")
+    with trusted(tmp_path / "data"):
+        short.run(lab)
+    assert pl.catalog("recipes")["lico-cifar"].make(short.recipe).clip == meant
+    with torch.inference_mode():
+        assert lab.model(short).eval()(torch.randn(2, 3, 32, 32)).isfinite().all()
+
+
 def test_wrappers_stay_and_drawn_subsets_are_checked(tmp_path):
     shortened = Shortened(tmp_path)
     assert "@red-dot:side=7@imagenet-s:" in shortened.data("red-dot:side=7@imagenet-s:split=train")

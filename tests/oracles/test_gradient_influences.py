@@ -733,6 +733,36 @@ def test_what_does_not_converge_is_told():
         InfluenceFunction(solver="cg", damping=1e-4, steps=2).score(case(net, x[:15], x[15:]))
 
 
+@pytest.mark.parametrize("steps", [1, 3, None])
+def test_the_series_has_as_many_steps_as_are_said(steps):
+    """Of one training example every batch is the same."""
+    net, x = auto(n=3)
+    names, zeros = chosen(net, "encoder", x), torch.zeros(2).long()
+    of = case(net, x[:1], x[1:])
+    test, train = by_loop(of.losses, x[1:], zeros, names), by_loop(of.losses, x[:1], zeros[:1], names)
+    curvature = dense(net, x[:1], names)
+    expected = test @ neumann([lambda v: v @ curvature] * (steps or 100), train, 0.01 / 1000).T
+    found = InfluenceFunction(solver="neumann", steps=steps).score(of)
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_batches_of_the_series_have_as_many_examples_as_are_said():
+    """One: the curvature is that of the one or of the other."""
+    net, x = auto(n=4)
+    names, zeros = chosen(net, "encoder", x), torch.zeros(2).long()
+    of = case(net, x[:2], x[2:])
+    test, train = (by_loop(of.losses, one, zeros, names) for one in (x[2:], x[:2]))
+
+    def told(rows):
+        curvature = dense(net, rows, names)
+        return test @ neumann([lambda v: v @ curvature], train, 0.01 / 1000).T / 2
+
+    every = [InfluenceFunction(solver="neumann", steps=1, examples=1, seed=i).score(of) for i in range(8)]
+    which = [[torch.allclose(found, told(x[i : i + 1]), rtol=1e-9, atol=0) for i in range(2)] for found in every]
+    assert all(sum(one) == 1 for one in which)
+    assert {one.index(True) for one in which} == {0, 1}
+
+
 def test_an_absolute_error_has_no_curvature_of_its_own():
     """So Gauss–Newton divides by the damping alone, and the Hessian has what the network bends."""
     net, x = auto(n=20)

@@ -14,10 +14,12 @@ The solvers, one answer except for `ekfac` and `neumann`:
 
     auto       woodbury where it can be held, else cg
     woodbury   exact, by N · d rows of the curvature's root: for an encoder of few numbers d, or few classes
-    cg         conjugate gradients to `tolerance`, all gradients of the smaller side at once. Short of that, a warning
+    cg         conjugate gradients to `tolerance`, all gradients of the smaller side at once, in at most `steps` (1,000
+               unless said). Short of that, a warning
     lanczos    so many `eigenvectors`; the rest of the space has curvature 0. Full rank is exact
     ekfac      a Kronecker product for each layer and nothing between layers: always an approximation
-    neumann    a series of 101 terms with H of random batches. Its damping is `damping`, the step 1/1000
+    neumann    a series of `steps` (100 unless said) beyond its first term, each with H of a random batch, of `examples`
+               (300 unless said). Its damping is `damping`, the step 1/1000
 
 H is of all training examples that are asked about, or of `examples` of them drawn by `seed`; the same for all scores.
 
@@ -65,6 +67,7 @@ from pellucid.maths.curvature import (
 )
 
 Solver = Literal["auto", "woodbury", "cg", "lanczos", "ekfac", "neumann"]
+STEPS = 1000  # of conjugate gradients, at most
 BATCH = 300  # of the published recursion, drawn again and again
 MOST_ROWS = 8192  # of a Gram matrix that is factored
 MOST_HELD = 2**28  # floats of the rows themselves
@@ -100,7 +103,7 @@ class InfluenceFunction(Influence, name="influence-function", paper="arXiv:1703.
     examples: Annotated[int, Between(1)] | None = None
     eigenvectors: Annotated[int, Between(1)] = 100
     tolerance: Annotated[float, Between(0)] = 1e-6
-    steps: Annotated[int, Between(1)] = 1000
+    steps: Annotated[int, Between(1)] | None = None
     seed: int | None = None
     protocol: Literal["sound", "published"] = "sound"
 
@@ -237,7 +240,8 @@ class InfluenceFunction(Influence, name="influence-function", paper="arXiv:1703.
         return ways[self._solver(case)]()
 
     def _cg(self, case: Case, right: Tensor) -> Tensor:
-        found = conjugate_gradients(damped(self._products(case), self.damping), right, self.tolerance, self.steps)
+        steps = self.steps or STEPS
+        found = conjugate_gradients(damped(self._products(case), self.damping), right, self.tolerance, steps)
         if bool(found.negative.any()):
             raise BadModel(
                 f"the {self.curvature} plus {self.damping:g} is not positive, so conjugate gradients have no meaning; "
@@ -268,7 +272,7 @@ class InfluenceFunction(Influence, name="influence-function", paper="arXiv:1703.
 
     def _neumann(self, case: Case, right: Tensor, first: bool) -> Tensor:
         chance = case.generator(self.seed)
-        seeds = torch.randint(2**62, (TERMS,), generator=chance).tolist()
+        seeds = torch.randint(2**62, (self.steps or TERMS,), generator=chance).tolist()
         batches = [self._on_batch(case, seed) for seed in seeds]
         return (neumann if first else neumann_transposed)(batches, right, self.damping / SCALE)
 
@@ -276,7 +280,7 @@ class InfluenceFunction(Influence, name="influence-function", paper="arXiv:1703.
         """H of a batch that is drawn when it is wanted."""
 
         def product(right: Tensor) -> Tensor:
-            batch = self._drawn(case, BATCH, True, torch.Generator().manual_seed(seed))
+            batch = self._drawn(case, self.examples or BATCH, True, torch.Generator().manual_seed(seed))
             return of_images(case.losses, *batch.read(), self._names(case), self.curvature)(right)
 
         return product

@@ -111,7 +111,9 @@ class Shortened:
     def _recipe(self, text: str) -> str:
         from pellucid.training.recipes import Recipe
 
-        return str(Recipe.make(text).but(weights="random"))
+        made = Recipe.make(text)
+        clip = min(made.clip or 1.0, 1.0)  # losses of two samples and made-up words can throw a network to infinity
+        return str(made.but(weights="random", clip=clip))
 
     def _explainer(self, text: str) -> str:
         from pellucid.explainers import Explainer
@@ -122,7 +124,8 @@ class Shortened:
         from pellucid.influences import Influence
 
         made: Any = Influence.make(text)
-        return str(made.but(**({"every": 1} if hasattr(made, "every") else {})))  # there is one epoch
+        short = {"every": 1, "steps": 1, "examples": 2}  # there is one epoch, and two examples
+        return str(made.but(**{name: value for name, value in short.items() if hasattr(made, name)}))
 
     def _objective(self, text: str) -> str:
         """With tiny encoders; what is no objective stays as it is."""
