@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -418,6 +419,23 @@ def test_prices_are_those_measured_here(ran):
     assert len(cells) == 12
     known = json.loads((ran / "seconds.json").read_text())
     assert prices(cells, Lab(ran)) == [known[cell.alike] for cell in cells]
+    assert prices([replace(cells[0], recipe="relf-mnist:epochs=99")], Lab(ran)) == [None]  # nobody has run it
+
+
+def test_what_nobody_has_timed_is_not_guessed(capsys, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(_runner, "_known", lambda _: {})
+        patched.setattr(_runner, "_timed", lambda *_: 60.0)
+        told = []
+        work([Two()], tmp_path, only="train", each=told.append)
+    assert [(one.left, one.untimed) for one in told] == [(60, 2), (120, 0), (60, 0), (0, 0)]  # two seeds are alike
+    assert "· more than 1 min left" in str(told[0])
+    assert "· about 2 min left" in str(told[1])
+    assert main(["study", "run", "lico-t13", "--scale", "paper", "--dry-run", "-o", str(tmp_path / "no")]) == 0
+    told = capsys.readouterr().out
+    assert "  –  train lico:text=clip,protocol=paper · resnet50 · seed 0" in told
+    assert "63 cells (27 train, 36 measure, 0 work), 63 to do: 63 of unknown cost." in told
+    assert "train torchvision:resnet50, imagenet:split=train, lico-imagenet" in told  # by its pictures and steps
 
 
 def test_a_quick_cell_takes_one_step():

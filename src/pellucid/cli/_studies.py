@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from pellucid.errors import UnknownName, did_you_mean
 from pellucid.registry import catalog
-from pellucid.report.words import span
+from pellucid.report.words import bill
 
 if TYPE_CHECKING:
     from pellucid.studies import Found, Study
@@ -51,14 +51,13 @@ def listing(out: Path, scale: str) -> Iterator[tuple[str, ...]]:
             continue
         study = cls().but(scale=scale)
         cells = study.cells()
-        cost = span(sum(prices(cells, lab)))
         scales = " ".join(cls.worlds)
         yield (
             name,
             f"{cls.of}, {cls.where}",
             cls.claim,
             scales,
-            cost if scale == "tiny" else "–",
+            bill(prices(cells, lab)),
             _state(study, cells, lab),
         )
 

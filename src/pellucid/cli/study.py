@@ -69,7 +69,7 @@ def run(
 
     studies = chosen(names, scale, seeds)
     if dry or tried:
-        _plan(studies, out)
+        _plan(studies, out, counted=tried)
         if tried and not _try(studies, only):
             raise typer.Exit(1)
         return
@@ -112,26 +112,31 @@ def _all_of(out: Path) -> None:
         print(f"Open {write(out, 'errata')}")
 
 
-def _plan(studies: list[Any], out: Path) -> None:
-    """The cells, and what is left to pay."""
-    from pellucid.report.words import span
+def _plan(studies: list[Any], out: Path, counted: bool) -> None:
+    """The cells, and what is left to pay; counted in steps too, if asked or where nobody has timed it."""
+    from pellucid.report.words import bill
     from pellucid.studies._base import ordered
     from pellucid.studies._cells import Lab
+    from pellucid.studies._cost import table
     from pellucid.studies._runner import described, prices
 
     cells, lab = ordered(cell for study in studies for cell in study.cells()), Lab(out)
-    left = []
+    left: list[float | None] = []
     for cell, seconds in zip(cells, prices(cells, lab), strict=True):
         done = cell.done(lab)
         left += [] if done else [seconds]
-        print(f"{'done' if done else span(seconds):>12}  {described(cell)}")
+        print(f"{'done' if done else bill([seconds]):>12}  {described(cell)}")
     kinds = ", ".join(f"{sum(cell.kind == kind for cell in cells)} {kind}" for kind in ("train", "measure", "work"))
-    print(f"{len(cells)} cells ({kinds}), {len(left)} to do: about {span(sum(left))} of one core.")
+    timed, unknown = [one for one in left if one is not None], left.count(None)
+    said = [f"about {bill(timed)} of one core"] if timed or not left else []
+    said += [f"{unknown} of unknown cost"] if unknown else []
+    print(f"{len(cells)} cells ({kinds}), {len(left)} to do: {', and '.join(said)}.")
+    if counted or unknown:
+        print(f"\nBy the recipes, all seeds:\n{table(studies)}")
 
 
 def _try(studies: list[Any], only: str) -> bool:
-    """Whether every cell can take a step, a line each, and what all steps would cost."""
-    from pellucid.studies._cost import table
+    """Whether every cell can take a step, a line each."""
     from pellucid.studies._dry import dry
 
     print("\nOne step and one batch of two records of every cell of the first seed; nothing of it is kept.")
@@ -142,5 +147,4 @@ def _try(studies: list[Any], only: str) -> bool:
         f"{len(found)} cells tried, {failed} failed."
         + (f" A step took {min(steps):.2f} to {max(steps):.2f} s on this machine, at batch 2." if steps else "")
     )
-    print(f"\nBy the recipes, all seeds:\n{table(studies)}")
     return not failed

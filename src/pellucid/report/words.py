@@ -1,6 +1,7 @@
 """Words: numbers as they are written on the console and on a page, and what an explainer is called."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from pellucid import grammar
@@ -112,3 +113,15 @@ def span(seconds: float) -> str:
         return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def bill(seconds: Sequence[float | None]) -> str:
+    """What all of it costs, where some may be unknown.
+
+    >>> bill([60, 15]), bill([60, None]), bill([None])
+    ('1 min 15 s', 'more than 1 min 0 s', '–')
+    """
+    known = [one for one in seconds if one is not None]
+    if seconds and not known:
+        return "–"
+    return ("" if len(known) == len(seconds) else "more than ") + span(sum(known))

@@ -27,7 +27,6 @@ from pellucid.studies._base import Study, ordered
 from pellucid.studies._cells import Cell, Lab, Measure, Train
 
 LOCK, SECONDS, FAILED = ".lock", "seconds.json", "failed.txt"
-PRICES = {"train": 25.0, "measure": 8.0, "work": 15.0}  # seconds of a cell that nobody has timed
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,13 @@ class Progress:
     ended: int
     of: int
     left: float  # seconds, as the cells before foretell
+    untimed: int = 0  # cells of which nobody knows
     error: str = ""  # why it failed
 
     def __str__(self) -> str:
         how = f"failed: {self.error}" if self.error else f"{self.seconds:.0f} s"
-        return f"[{self.ended}/{self.of}] {described(self.cell)} · {how} · about {self.left / 60:.0f} min left"
+        left = f"{'more than' if self.untimed else 'about'} {self.left / 60:.0f} min left"
+        return f"[{self.ended}/{self.of}] {described(self.cell)} · {how} · {left}"
 
 
 def described(cell: Cell) -> str:
@@ -90,10 +91,11 @@ def picked(cells: Sequence[Cell], only: str) -> list[Cell]:
     return found
 
 
-def prices(cells: Sequence[Cell], lab: Lab | None = None) -> list[float]:
-    """The seconds that cells cost, as measured here or when the studies were made."""
+def prices(cells: Sequence[Cell], lab: Lab | None = None) -> list[float | None]:
+    """The seconds that cells cost, as measured here or when the studies were made; none where nobody has timed any
+    that are alike."""
     known = _known(lab)
-    return [_price(cell, known) for cell in cells]
+    return [known.get(cell.alike) for cell in cells]
 
 
 # --- the course of it -------------------------------------------------------------------------------------------------
@@ -124,8 +126,9 @@ class _Course:
             self.known[cell.alike] = seconds
             write_atomically(self.lab.out / SECONDS, json.dumps(self.known, indent=0, sort_keys=True).encode())
         if self.each is not None:
-            rest = sum(_price(one, self.known) for one in self.left.values()) / self.workers
-            self.each(Progress(cell, seconds, self.of - len(self.left), self.of, rest, error))
+            rest = [self.known.get(one.alike) for one in self.left.values()]
+            seen = sum(one for one in rest if one is not None) / self.workers
+            self.each(Progress(cell, seconds, self.of - len(self.left), self.of, seen, rest.count(None), error))
 
     def _fail(self, cell: Cell, why: str, where: str) -> None:
         """Without the cell and what builds on it, with a note of why."""
@@ -156,10 +159,6 @@ def _known(lab: Lab | None) -> dict[str, float]:
     if lab is not None and (lab.out / SECONDS).exists():
         known |= json.loads((lab.out / SECONDS).read_bytes())
     return known
-
-
-def _price(cell: Cell, known: dict[str, float]) -> float:
-    return known.get(cell.alike, PRICES[cell.kind])
 
 
 def _timed(cell: Cell, lab: Lab) -> float:

@@ -143,7 +143,7 @@ def _write(result: Found, cells: Sequence[Cell], lab: Lab, first: Sequence[Readi
         "means": result.means(), "published": study.published,
         "made of": made_of(cells),
         "cells": {"trained": len(trained), "measured": len(cells) - len(trained), "all": len(cells)},
-        "seconds": sum(prices(cells, lab)), "version": __version__,
+        "seconds": sum(one or 0.0 for one in prices(cells, lab)), "version": __version__,
         "command": command(study, lab.out), "kind": study.kind, **study.more(result.frame),
         **keep(first, lab, result.folder, _before(result.folder)),
     }  # fmt: skip
