@@ -43,8 +43,8 @@ class Progress:
 
     def __str__(self) -> str:
         how = f"failed: {self.error}" if self.error else f"{self.seconds:.0f} s"
-        left = f"{'more than' if self.untimed else 'about'} {self.left / 60:.0f} min left"
-        return f"[{self.ended}/{self.of}] {described(self.cell)} · {how} · {left}"
+        more = f", and {self.untimed} of unknown cost" if self.untimed else ""
+        return f"[{self.ended}/{self.of}] {described(self.cell)} · {how} · about {self.left / 60:.0f} min left{more}"
 
 
 def described(cell: Cell) -> str:
