@@ -1,12 +1,13 @@
-"""What came out of the studies: python docs/studies.py FOLDER    (writes docs/studies.json, for the page)
+"""What came out of the studies: python docs/studies.py FOLDER...    (writes docs/studies.json, for the page)
 
-FOLDER is where they were run: pellucid study run papers --workers 2 -o FOLDER
+Each FOLDER is where some were run: pellucid study run papers --workers 2 -o FOLDER
 """
 
 import json
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,19 +36,22 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.4g}")
 
 
-def main(folder: Path) -> None:
+def main(folders: Sequence[Path]) -> None:
     """docs/studies.json"""
-    found = [json.loads(path.read_bytes()) for path in sorted(folder.glob(f"studies/*/{FILE}"))]
-    if not found:
-        sys.exit(f"{folder} holds no study that was run; run them: pellucid study run papers --workers 2 -o {folder}.")
+    found: list[dict[str, Any]] = []
+    for folder in folders:
+        here = [json.loads(path.read_bytes()) for path in sorted(folder.glob(f"studies/*/{FILE}"))]
+        if not here:
+            sys.exit(f"{folder} holds no study that was run; run: pellucid study run papers --workers 2 -o {folder}.")
+        found += here
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     record = {
         "machine": machine,
         "versions": {name: version(name) for name in TOGETHER},
-        "studies": sorted((kept(one) for one in found), key=lambda one: (one["scale"], one["name"])),
+        "studies": sorted((kept(one) for one in found), key=lambda one: (one["name"], one["scale"] != "tiny")),
     }
     HOME.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main([Path(folder) for folder in sys.argv[1:]])

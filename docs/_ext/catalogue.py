@@ -366,8 +366,12 @@ def _group(
 ) -> list[str]:
     if not mine:
         return []
-    each = [part for one in mine for part in (f"### {one['name']}", _claims(one))]
+    each = [part for one in mine for part in (f"### {_name(one)}", _claims(one))]
     return [f"## {title}", table(list(columns), [row(one) for one in mine]), *each]
+
+
+def _name(one: Mapping[str, Any]) -> str:
+    return one["name"] if one["scale"] == "tiny" else f"{one['name']}, {one['scale']}"
 
 
 def _link(one: Mapping[str, Any]) -> str:
